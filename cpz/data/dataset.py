@@ -1,0 +1,254 @@
+"""Datasets on disk: Parquet parts committed by one manifest.
+
+A write goes to a hidden staging folder, part by part, so that an interrupted run can be resumed
+and never looks whole. The commit moves the parts, whose names carry the recipe's digest, beside
+those of the earlier dataset, replaces the manifest in one rename, and removes what it no longer
+names. Readers go by the manifest, so they see the old dataset or the new one, nothing in between.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cpz.data.errors import DataError, NotFoundError, WorkspaceError, nearest
+from cpz.data.manifest import (
+    SCHEMA_VERSION,
+    Manifest,
+    Part,
+    Recipe,
+    encode,
+    read_manifest,
+)
+from cpz.data.tables import TABLES
+from cpz.data.workspace import Workspace, write_atomically
+
+PartRecord = dict[str, Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A committed dataset: its folder and manifest. `truth` is not readable from here."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """Return the dataset's name."""
+        return self.manifest.name
+
+    @property
+    def is_simulated(self) -> bool:
+        """Return whether the rows are synthetic, so that a truth exists."""
+        return self.manifest.recipe.kind == "simulated"
+
+    def options(self, placement: str) -> tuple[str, ...]:
+        """Return the option catalogue of a placement, or raise `NotFoundError`."""
+        known = self.manifest.recipe.placements
+        if placement not in known:
+            if not known:
+                raise NotFoundError(f"dataset {self.name!r} has no decisions")
+            raise NotFoundError(
+                f"placement {placement!r} is not in dataset {self.name!r}",
+                hint=nearest(placement, known),
+            )
+        return known[placement]
+
+    def context(self, table: str) -> tuple[str, ...]:
+        """Return the imported context columns of a table."""
+        return self.manifest.recipe.context.get(table, ())
+
+    def has(self, table: str) -> bool:
+        """Return whether the table holds rows."""
+        return self.manifest.rows(table) > 0
+
+    def files(self, table: str) -> list[Path]:
+        """Return the Parquet parts of a table, in order."""
+        if table == "truth":
+            raise ValueError("truth is sealed: read it through cpz.data.truth")
+        return part_files(self, table)
+
+    def frame(self, table: str, columns: Iterable[str] | None = None) -> pl.DataFrame:
+        """Read a table, or some of its columns, into memory in part order."""
+        return read_parts(self, table, self.files(table), columns)
+
+
+def part_files(dataset: Dataset, table: str) -> list[Path]:
+    """Return the parts of any table, `truth` included."""
+    return [dataset.path / part.path for part in dataset.manifest.tables.get(table, ())]
+
+
+def read_parts(
+    dataset: Dataset, table: str, files: list[Path], columns: Iterable[str] | None
+) -> pl.DataFrame:
+    """Read parts with one message for every way in which a file can be broken."""
+    if not files:
+        raise DataError(
+            f"dataset {dataset.name!r} has no {table}", hint="import or simulate them first"
+        )
+    wanted = None if columns is None else list(columns)
+    try:
+        tables = [pq.read_table(file, columns=wanted) for file in files]
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"dataset {dataset.name!r}: a part of {table} cannot be read ({error})",
+            hint="make the dataset again, or restore the file from a copy",
+            path=str(dataset.path),
+        ) from error
+    frame = pl.from_arrow(pa.concat_tables(tables).unify_dictionaries())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def open_dataset(workspace: Workspace, name: str) -> Dataset:
+    """Open a committed dataset, or raise `NotFoundError` that says what to do."""
+    path = workspace.dataset(name)
+    manifest_path = path / "manifest.json"
+    if manifest_path.is_file():
+        return Dataset(path, read_manifest(manifest_path))
+    if path.is_dir():
+        raise NotFoundError(
+            f"dataset {name!r} is incomplete: its making was interrupted",
+            hint="run the same command again; finished parts are kept",
+            path=str(path),
+        )
+    known = workspace.datasets()
+    hint = nearest(name, known) if known else "make one with `cpz simulate` or `cpz data import`"
+    raise NotFoundError(f"dataset {name!r} is not in {workspace.root}", hint=hint, path=str(path))
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """Return the hash that names a recipe's parts."""
+    return blake2b(encode(recipe), digest_size=8).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """Return a file's content hash (BLAKE2b, 128 bit)."""
+    hasher = blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """Where the parts of a dataset under way are written; plain values, so workers can share it."""
+
+    folder: Path
+    digest: str
+
+    def record_path(self, index: int) -> Path:
+        """Return the file that marks a part as finished."""
+        return self.folder / f"part-{index:05d}.json"
+
+    def finished(self, index: int) -> PartRecord | None:
+        """Return the record of a part that an earlier, interrupted run has finished."""
+        path = self.record_path(index)
+        if not path.is_file():
+            return None
+        with contextlib.suppress(msgspec.DecodeError):
+            record = msgspec.json.decode(path.read_bytes(), type=dict[str, Part])
+            if all((self.folder / p.path).is_file() for p in record.values()):
+                return record
+        return None
+
+    def write_part(self, index: int, tables: Mapping[str, pa.Table]) -> PartRecord:
+        """Write one part of each table, then its record; return the record."""
+        record: PartRecord = {}
+        try:
+            for table, rows in tables.items():
+                relative = f"{table}/{self.digest}-{index:05d}.parquet"
+                path = self.folder / relative
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_parquet(path, rows)
+                record[table] = Part(relative, rows.num_rows, path.stat().st_size, file_hash(path))
+        except OSError as error:
+            raise WorkspaceError(
+                f"{self.folder.parent}: part {index} cannot be written ({error.strerror or error})",
+                hint="free some disk space and run the same command again; finished parts are kept",
+                path=str(self.folder),
+            ) from error
+        write_atomically(self.record_path(index), encode(record))
+        return record
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write one Parquet file: zstd level 1, dictionaries on categorical columns only."""
+    categorical = [
+        field.name
+        for field in table.schema
+        if pa.types.is_dictionary(field.type)
+        or (pa.types.is_list(field.type) and pa.types.is_dictionary(field.type.value_type))
+    ]
+    leaves = [f"{name}.list.element" for name in categorical]
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=categorical + leaves,  # pyright: ignore[reportArgumentType]
+        write_statistics=False,
+    )
+
+
+def stage(workspace: Workspace, name: str, recipe: Recipe) -> Staging:
+    """Open a staging folder; parts left by an interrupted run of the same recipe are kept."""
+    path = workspace.ensure(workspace.dataset(name))
+    digest = recipe_digest(recipe)
+    folder = path / f".staging-{digest}"
+    for stale in path.glob(".staging-*"):
+        if stale != folder:
+            shutil.rmtree(stale, ignore_errors=True)
+    workspace.ensure(folder)
+    return Staging(folder, digest)
+
+
+def commit(staging: Staging, name: str, recipe: Recipe, records: Iterable[PartRecord]) -> Dataset:
+    """Make the staged parts the dataset: move them, swap the manifest, remove the old parts."""
+    path = staging.folder.parent
+    tables: dict[str, list[Part]] = {}
+    for record in records:
+        for table, part in record.items():
+            tables.setdefault(table, []).append(part)
+    ordered = {table: tuple(tables[table]) for table in TABLES if table in tables}
+    for part in (part for parts in ordered.values() for part in parts):
+        target = path / part.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (staging.folder / part.path).replace(target)
+    manifest = Manifest(SCHEMA_VERSION, name, staging.digest, recipe, ordered)
+    write_atomically(path / "manifest.json", encode(manifest))
+    _remove_unnamed(path, ordered)
+    shutil.rmtree(staging.folder, ignore_errors=True)
+    return Dataset(path, manifest)
+
+
+def _remove_unnamed(path: Path, tables: Mapping[str, tuple[Part, ...]]) -> None:
+    named = {part.path for parts in tables.values() for part in parts}
+    for table in TABLES:
+        for file in (path / table).glob("*.parquet"):
+            if f"{table}/{file.name}" not in named:
+                file.unlink(missing_ok=True)
+
+
+def build(
+    workspace: Workspace,
+    name: str,
+    recipe: Recipe,
+    parts: Iterable[Callable[[], Mapping[str, pa.Table]]],
+) -> Dataset:
+    """Stage, write and commit in one process; each part is computed only if not yet finished."""
+    staging = stage(workspace, name, recipe)
+    records = [
+        staging.finished(index) or staging.write_part(index, make())
+        for index, make in enumerate(parts)
+    ]
+    return commit(staging, name, recipe, records)

@@ -1,0 +1,1 @@
+"""Predictive metrics: one file a metric, one signature."""
