@@ -60,7 +60,8 @@ def uniform_propensities(eligible: Mask) -> Floats:
     array([[0.5, 0. , 0.5]])
     """
     n_eligible = eligible.sum(axis=1, keepdims=True, dtype=np.float64)
-    return np.divide(eligible, n_eligible, dtype=np.float64)
+    result: Floats = eligible.astype(np.float64) / n_eligible
+    return result
 
 
 def greedy_propensities(scores: Floats, eligible: Mask, epsilon: float = 0.0) -> Floats:
