@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cpz.data.errors import DataError, NotFoundError, WorkspaceError, nearest
+from cpz.data.errors import DataError, NotFoundError, UsageError, WorkspaceError, nearest
 from cpz.data.manifest import (
     SCHEMA_VERSION,
     Manifest,
@@ -252,3 +252,14 @@ def build(
         for index, make in enumerate(parts)
     ]
     return commit(staging, name, recipe, records)
+
+
+def refuse_to_replace_imported(workspace: Workspace, name: str) -> None:
+    """Raise `UsageError` if the name belongs to imported data, which cannot be made again."""
+    path = workspace.dataset(name) / "manifest.json"
+    if path.is_file() and read_manifest(path).recipe.kind == "imported":
+        raise UsageError(
+            f"dataset {name!r} was imported and cannot be simulated again",
+            hint="choose another --dataset, or replace it with --force",
+            path=str(path.parent),
+        )

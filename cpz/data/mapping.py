@@ -1,0 +1,289 @@
+"""The mapping file: which columns of a foreign log mean what. One TOML file, three kinds."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Meta, Struct, inspect
+
+from cpz.data.errors import ConfigError, NotFoundError, nearest
+
+OptionList = tuple[str | int, ...]
+Names = tuple[str, ...]
+
+_AT = re.compile(r"^(?P<what>.*) - at `\$\.?(?P<where>[^`]*)`$")
+_REQUIRED = re.compile(r"Object missing required field `(?P<key>[^`]+)`")
+
+
+class DecisionColumns(Struct, frozen=True, forbid_unknown_fields=True):
+    """Column names of a log in which one row is one choice."""
+
+    action: str
+    reward: str
+    propensity: str | None = None
+    position: str | None = None
+    decided_at: str | None = None
+    unit: str | None = None
+    session: str | None = None
+    placement: str | None = None
+    eligible: str | None = None
+    clicked: str | None = None
+    converted: str | None = None
+    policy: str | None = None
+    context: Names = ()
+
+
+class SessionColumns(Struct, frozen=True, forbid_unknown_fields=True):
+    """Column names of a table in which one row is one checkout session.
+
+    A `_minor` column holds whole minor units (cents); the name without `_minor` holds a decimal
+    amount, which the import multiplies by 10 ** minor_units.
+    """
+
+    converted: str
+    session: str | None = None
+    shopper: str | None = None
+    started_at: str | None = None
+    device: str | None = None
+    country: str | None = None
+    currency: str | None = None
+    cart_value_minor: str | None = None
+    cart_value: str | None = None
+    n_items: str | None = None
+    top_category: str | None = None
+    is_digital: str | None = None
+    promotion: str | None = None
+    payment_method: str | None = None
+    shipping_method: str | None = None
+    revenue_minor: str | None = None
+    revenue: str | None = None
+    discount_minor: str | None = None
+    discount: str | None = None
+    fees_minor: str | None = None
+    fees: str | None = None
+    shipping_cost_minor: str | None = None
+    shipping_cost: str | None = None
+    margin_minor: str | None = None
+    margin: str | None = None
+    duration_s: str | None = None
+    csat: str | None = None
+    context: Names = ()
+
+
+class EventColumns(Struct, frozen=True, forbid_unknown_fields=True):
+    """Column names of a log in which one row is something that happened."""
+
+    shopper: str
+    occurred_at: str
+    type: str
+    event: str | None = None
+    session: str | None = None
+    received_at: str | None = None
+    step: str | None = None
+    option: str | None = None
+    amount_minor: str | None = None
+    amount: str | None = None
+    context: Names = ()
+
+
+class SessionRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """How events become sessions, and which event types mean a purchase."""
+
+    gap_minutes: Annotated[float, Meta(gt=0)] = 30.0
+    purchase: Names = ()
+
+
+class PlacementRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """The event type that shows a placement, and the event types that choose an option."""
+
+    shown: str
+    chosen: dict[str, str]
+
+
+class _Format(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    """How values are written; the same keys for every kind."""
+
+    separator: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
+    timezone: str = "UTC"
+    time_format: str | None = None
+    time_unit: str | None = None
+    minor_units: Annotated[int, Meta(ge=0, le=4)] = 2
+    true_values: Names | None = None
+    false_values: Names | None = None
+
+
+class DecisionMapping(_Format, frozen=True, kw_only=True, tag="decisions"):
+    """A log of choices.
+
+    Attributes:
+        columns: the column names.
+        placement: the placement of every row where no column holds it.
+        options: the option catalogue, in the order of policy tables; by placement where several.
+        eligible_separator: what separates the options in a text column `eligible`.
+    """
+
+    columns: DecisionColumns
+    placement: str = "default"
+    options: OptionList | dict[str, OptionList] = ()
+    eligible_separator: Annotated[str, Meta(min_length=1)] = "|"
+
+    def catalogue(self, placement: str) -> tuple[str, ...]:
+        """Return the declared options of a placement as text; () where none are declared."""
+        listed = self.options.get(placement, ()) if isinstance(self.options, dict) else self.options
+        return tuple(str(option) for option in listed)
+
+
+class SessionMapping(_Format, frozen=True, kw_only=True, tag="sessions"):
+    """A table of sessions."""
+
+    columns: SessionColumns
+
+
+class EventMapping(_Format, frozen=True, kw_only=True, tag="events"):
+    """A log of events, from which sessions and decisions are derived.
+
+    Attributes:
+        columns: the column names.
+        types: new names for event types, for example {payment_done = "purchased"}; applied last,
+            so that `sessions` and `placements` use the names of the file.
+        sessions: how events become sessions.
+        placements: how events become decisions, by placement.
+    """
+
+    columns: EventColumns
+    types: dict[str, str] = {}
+    sessions: SessionRule = SessionRule()
+    placements: dict[str, PlacementRule] = {}
+
+
+Mapping = DecisionMapping | SessionMapping | EventMapping
+KINDS: dict[str, type[Struct]] = {
+    "decisions": DecisionMapping,
+    "sessions": SessionMapping,
+    "events": EventMapping,
+}
+
+
+def load_mapping(path: Path) -> Mapping:
+    """Read a mapping file.
+
+    Raises:
+        NotFoundError: there is no such file.
+        ConfigError: not TOML, an unknown key (the nearest known one is named), a missing key, a
+            wrong type, or a value out of range; the message names the key.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path}: no such mapping file", path=str(path)) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not a readable TOML file ({error})", path=str(path)) from error
+    return mapping_of(document, str(path))
+
+
+def mapping_of(document: dict[str, Any], where: str) -> Mapping:
+    """Turn plain values (a TOML document, a manifest's settings) into a mapping.
+
+    Args:
+        document: the mapping's keys and values.
+        where: what messages call it, usually the file's path.
+
+    >>> columns = {"action": "arm", "reward": "click"}
+    >>> mapping_of({"kind": "decisions", "columns": columns}, "map.toml").columns.action
+    'arm'
+    """
+    kind = document.get("kind")
+    if kind not in KINDS:
+        raise ConfigError(
+            f'{where}: kind: expected one of "decisions", "sessions", "events", got {kind!r}',
+            hint="" if kind is None else nearest(str(kind), KINDS),
+            path=where,
+        )
+    _refuse_unknown_keys(document, inspect.type_info(KINDS[kind]), "", where)
+    try:
+        mapping: Mapping = msgspec.convert(document, Mapping)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(str(error))}", path=where) from error
+    _check_values(mapping, where)
+    return mapping
+
+
+def _refuse_unknown_keys(value: object, kind: inspect.Type, at: str, where: str) -> None:
+    if not isinstance(value, dict):
+        return
+    if isinstance(kind, inspect.DictType):
+        for key, inner in value.items():
+            _refuse_unknown_keys(inner, kind.value_type, f"{at}{key}.", where)
+    elif isinstance(kind, inspect.StructType):
+        known = {field.encode_name: field.type for field in kind.fields}
+        for key, inner in value.items():
+            if key in known:
+                _refuse_unknown_keys(inner, known[key], f"{at}{key}.", where)
+            elif at or key != "kind":
+                raise ConfigError(
+                    f"{where}: unknown key {at}{key}", hint=nearest(key, known), path=where
+                )
+
+
+def _explain(message: str) -> str:
+    """Turn msgspec's message into `key: expected ..., got ...`."""
+    match = _AT.match(message)
+    what, where = (match["what"], match["where"]) if match else (message, "")
+    if required := _REQUIRED.match(what):
+        return f"{where + '.' if where else ''}{required['key']}: this key is required"
+    return f"{where or 'document'}: {what[0].lower()}{what[1:]}"
+
+
+def _check_values(mapping: Mapping, where: str) -> None:
+    problem = _bad_clock(mapping) or _bad_amount(mapping)
+    if not problem and isinstance(mapping, DecisionMapping):
+        problem = _bad_options(mapping)
+    if not problem and isinstance(mapping, EventMapping):
+        problem = _bad_placements(mapping)
+    if problem:
+        raise ConfigError(f"{where}: {problem}", path=where)
+
+
+def _bad_clock(mapping: Mapping) -> str:
+    if mapping.time_unit not in (None, "s", "ms", "us", "ns"):
+        return f'time_unit: expected "s", "ms", "us" or "ns", got {mapping.time_unit!r}'
+    try:
+        ZoneInfo(mapping.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return f'timezone: expected a name such as "Europe/Berlin", got {mapping.timezone!r}'
+    return ""
+
+
+def _bad_amount(mapping: Mapping) -> str:
+    names = msgspec.structs.asdict(mapping.columns)
+    for name in names:
+        plain = name.removesuffix("_minor")
+        if plain != name and names[name] is not None and names[plain] is not None:
+            return f"columns.{name} and columns.{plain} are two names for one amount; keep one"
+    return ""
+
+
+def _bad_options(mapping: DecisionMapping) -> str:
+    listed = mapping.options
+    if isinstance(listed, dict) and mapping.columns.placement is None:
+        unknown = [name for name in listed if name != mapping.placement]
+        if unknown:
+            return f"options.{unknown[0]}: the only placement is {mapping.placement!r}"
+    for placement in listed if isinstance(listed, dict) else (mapping.placement,):
+        names = mapping.catalogue(placement)
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            return f"options: {twice[0]!r} is listed twice"
+    return ""
+
+
+def _bad_placements(mapping: EventMapping) -> str:
+    if mapping.placements and not mapping.sessions.purchase:
+        return 'sessions.purchase: placements need it, for example ["payment_done"]'
+    for name, rule in mapping.placements.items():
+        if not rule.chosen:
+            return f"placements.{name}.chosen: expected at least one event type"
+    return ""
