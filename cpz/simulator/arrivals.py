@@ -1,0 +1,141 @@
+"""How many visits a shopper has and when: negative binomial counts, inverse-CDF times."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from cpz.data import keyed
+from cpz.simulator.columns import Floats, Ints, pick
+from cpz.simulator.settings import Scenario
+
+if TYPE_CHECKING:
+    from cpz.simulator.world import World
+
+TIER = "shopper.tier"
+COUNT = "shopper.visit_count"
+TIME = "visit.time"
+
+_PEAK_DAY_OF_YEAR = 350
+_HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Visits of a range of shoppers, ordered by shopper and then by time.
+
+    Attributes:
+        row: (n,) the shopper's row in its block.
+        shopper: (n,) shopper id.
+        visit: (n,) rank of the visit within the shopper, from 0.
+        started_us: (n,) UTC microseconds since 1970.
+    """
+
+    row: Ints
+    shopper: Ints
+    visit: Ints
+    started_us: Ints
+
+
+def truncated_count_cdf(mean: float, shape: float, cap: int) -> Floats:
+    """Return P(N <= n | 1 <= N <= cap) for n = 1..cap, N negative binomial.
+
+    N is Poisson with a rate that is gamma with the given shape and mean, so with
+    q = mean / (mean + shape): P(n + 1) = P(n) q (n + shape) / (n + 1), P(0) = (1 - q)^shape.
+
+    >>> truncated_count_cdf(1.0, 1.0, 3).round(4)  # geometric: 1/4, 1/8, 1/16 of 7/16
+    array([0.5714, 0.8571, 1.    ])
+    """
+    q = mean / (mean + shape)
+    # in logs, since P(0) underflows for a large mean and shape
+    n = np.arange(cap)
+    log_p = shape * math.log1p(-q) + np.cumsum(math.log(q) + np.log((n + shape) / (n + 1)))
+    p = np.exp(log_p - log_p.max())
+    cumulative: Floats = np.cumsum(p) / p.sum()
+    cumulative[-1] = 1.0
+    return cumulative
+
+
+def tiers_of(world: "World", seed: int, shopper: Ints) -> Ints:
+    """Return each shopper's tier code."""
+    return pick(keyed.uniform(seed, TIER, shopper), world.tier_cdf)
+
+
+def visit_counts(world: "World", seed: int, shopper: Ints) -> Ints:
+    """Return how many visits each shopper makes in the horizon, at least 1.
+
+    A pure function of the shopper: the plan of parts and the parts themselves agree on it.
+    """
+    traffic = world.scenario.traffic
+    tier = tiers_of(world, seed, shopper)
+    u = keyed.uniform(seed, COUNT, shopper)
+    counts = np.empty(len(shopper), dtype=np.int64)
+    for code, settings in enumerate(world.scenario.population.tiers.values()):
+        mean = traffic.visits_mean * settings.visits_factor
+        cumulative = truncated_count_cdf(mean, traffic.visits_shape, traffic.visits_cap)
+        mine = tier == code
+        counts[mine] = 1 + np.searchsorted(cumulative, u[mine], side="left")
+    return counts
+
+
+def hourly_intensity(scenario: Scenario, timezone: str) -> Floats:
+    """Return the relative traffic of each UTC hour of the horizon, seen from one time zone."""
+    traffic, horizon = scenario.traffic, scenario.horizon
+    start = datetime.combine(horizon.start, time(), tzinfo=UTC)
+    zone = ZoneInfo(timezone)
+    boosted = promotion_days(scenario)
+    result = np.empty(horizon.days * 24)
+    for hour in range(len(result)):
+        local = (start + timedelta(hours=hour)).astimezone(zone)
+        phase = 2 * math.pi * (local.timetuple().tm_yday - _PEAK_DAY_OF_YEAR) / 365
+        result[hour] = (
+            traffic.hour_index[local.hour]
+            * traffic.weekday_index[local.weekday()]
+            * (1 + traffic.season_amplitude * math.cos(phase))
+            * (traffic.promotion_boost if boosted[hour // 24] else 1.0)
+        )
+    return result
+
+
+def promotion_days(scenario: Scenario) -> Sequence[bool]:
+    """Return for each UTC day of the horizon whether the calendar has a promotion."""
+    return [
+        any(p.first_day <= day < p.first_day + p.days for p in scenario.promotions)
+        for day in range(scenario.horizon.days)
+    ]
+
+
+def horizon_start_us(scenario: Scenario) -> int:
+    """Return the horizon's first instant in UTC microseconds since 1970."""
+    start = datetime.combine(scenario.horizon.start, time(), tzinfo=UTC)
+    return int(start.timestamp()) * 1_000_000
+
+
+def draw_arrivals(world: "World", seed: int, shopper: Ints, country: Ints, keep: Ints) -> Arrivals:
+    """Draw all visits of the shoppers, sort them by time, and keep each shopper's first ones.
+
+    Args:
+        world: the compiled scenario.
+        seed: the run's seed.
+        shopper: (m,) shopper ids.
+        country: (m,) market codes.
+        keep: (m,) how many visits to keep; less than the count only for the last shopper.
+    """
+    counts = visit_counts(world, seed, shopper)
+    row = np.repeat(np.arange(len(shopper)), counts)
+    ends = np.cumsum(counts)
+    visit = np.arange(len(row)) - np.repeat(ends - counts, counts)
+    u = keyed.uniform(seed, TIME, shopper[row], visit)
+    started = np.empty(len(row), dtype=np.int64)
+    hours = np.arange(world.intensity_cdf.shape[1], dtype=np.float64)
+    for code in range(len(world.countries)):
+        mine = country[row] == code
+        at = np.interp(u[mine], world.intensity_cdf[code], hours)
+        started[mine] = (at * _HOUR_US).astype(np.int64)
+    started = started[np.lexsort((started, row))] + horizon_start_us(world.scenario)
+    kept = visit < keep[row]
+    return Arrivals(row[kept], shopper[row[kept]], visit[kept], started[kept])

@@ -1,0 +1,37 @@
+"""Arrow columns from codes and arrays: categories, times, lists with nulls."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from cpz.data.tables import TIME
+from cpz.simulator.columns import Ints, Mask
+
+
+def categories(names: Sequence[str], codes: Ints) -> pa.DictionaryArray:
+    """Return a category column; code -1 is null."""
+    indices = pa.array(codes.astype(np.int16), mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), pa.string()))
+
+
+def times(microseconds: Ints) -> pa.Array:
+    """Return a column of UTC times from microseconds since 1970."""
+    return pa.array(microseconds, pa.int64()).cast(TIME)
+
+
+def category_lists(names: Sequence[str], mask: Mask) -> pa.ListArray:
+    """Return for each row the names where the (n, K) mask is true, in order."""
+    _, codes = np.nonzero(mask)
+    offsets = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
+    values = categories(names, codes.astype(np.int64))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+
+def fixed_lists(table: npt.NDArray[np.generic], present: Mask | None = None) -> pa.ListArray:
+    """Return each row of an (n, K) table as a list of K, null where not present."""
+    n, width = table.shape
+    offsets = pa.array(np.arange(n + 1) * width, pa.int32())
+    mask = None if present is None else ~present.ravel()
+    return pa.ListArray.from_arrays(offsets, pa.array(table.ravel(), mask=mask))

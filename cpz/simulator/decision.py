@@ -1,0 +1,155 @@
+"""The logged decisions: which policy decides, with which probabilities, and what was drawn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from cpz.data import keyed
+from cpz.data.policy import Policy, PopularityPolicy, UniformPolicy, Visits
+from cpz.data.tables import PLACEMENTS
+from cpz.simulator.closed_form import ByPlacement
+from cpz.simulator.columns import Floats, Ints, pick
+from cpz.simulator.funnel import Shown
+from cpz.simulator.settings import Market, Scenario
+from cpz.simulator.situation import Situation
+from cpz.simulator.world import World
+
+ACTION = {placement: f"decision.{placement}" for placement in PLACEMENTS}
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The decisions of n visits: full distributions and the drawn options.
+
+    Attributes:
+        payment_propensity, shipping_propensity, offer_propensity: (n, K); 0 where not eligible,
+            rows sum to 1, except that a digital cart's shipping row is all 0.
+        payment, offer: (n,) shown option.
+        shipping: (n,) preselected option, -1 for digital carts.
+    """
+
+    payment_propensity: Floats
+    shipping_propensity: Floats
+    offer_propensity: Floats
+    payment: Ints
+    shipping: Ints
+    offer: Ints
+
+    @property
+    def propensity(self) -> ByPlacement:
+        """Return the three distributions."""
+        return ByPlacement(self.payment_propensity, self.shipping_propensity, self.offer_propensity)
+
+    @property
+    def shown(self) -> Shown:
+        """Return the three shown options."""
+        return Shown(self.payment, self.shipping, self.offer)
+
+
+def logging_policies(scenario: Scenario) -> dict[str, Policy]:
+    """Build the scenario's logging policy of each placement."""
+    popularity = {
+        "payment": {name: _payment_shares(m, scenario) for name, m in scenario.markets.items()},
+        "shipping": {"": tuple(o.popularity for o in scenario.shipping.values())},
+        "offer": {"": tuple(o.popularity for o in scenario.offer.values())},
+    }
+    total = sum(m.share for m in scenario.markets.values())
+    weighted = [
+        [m.share / total * share for share in popularity["payment"][name]]
+        for name, m in scenario.markets.items()
+    ]
+    popularity["payment"][""] = tuple(sum(column) for column in zip(*weighted, strict=True))
+    return {
+        placement: _logging_policy(scenario, placement, popularity[placement])
+        for placement in PLACEMENTS
+    }
+
+
+def _payment_shares(market: Market, scenario: Scenario) -> tuple[float, ...]:
+    return tuple(market.payment_share.get(name, 0.0) for name in scenario.payment)
+
+
+def _logging_policy(
+    scenario: Scenario, placement: str, shares: dict[str, tuple[float, ...]]
+) -> Policy:
+    settings = getattr(scenario.logging, placement)
+    if settings.policy == "uniform":
+        return UniformPolicy(placement)
+    return PopularityPolicy(
+        placement,
+        scenario.catalogues()[placement],
+        shares,
+        settings.epsilon,
+        name="epsilon_popularity",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """The policies of a run, asked through the `Policy` protocol only."""
+
+    world: World
+    seed: int
+    policies: Mapping[str, Policy]
+
+    def decide(self, situation: Situation, context: pl.DataFrame) -> Decided:
+        """Ask each policy for its distribution and draw from it by inverse CDF.
+
+        The uniform behind a draw belongs to the visit, not to the policy, so two policies with
+        the same distribution show the same option.
+
+        Args:
+            situation: n visits.
+            context: n rows of what is known when the checkout starts.
+        """
+        propensity, action = {}, {}
+        shopper = context["shopper_id"].to_numpy()
+        visit = context["session_id"].to_numpy() % 65_536
+        for placement in PLACEMENTS:
+            p = self._propensities(placement, situation, context)
+            u = keyed.uniform(self.seed, ACTION[placement], shopper, visit)
+            drawn = pick(u, np.cumsum(p, axis=1))
+            propensity[placement] = p
+            action[placement] = np.where(p.sum(axis=1) > 0, drawn, -1)
+        return Decided(
+            payment_propensity=propensity["payment"],
+            shipping_propensity=propensity["shipping"],
+            offer_propensity=propensity["offer"],
+            payment=action["payment"],
+            shipping=action["shipping"],
+            offer=action["offer"],
+        )
+
+    def _propensities(self, placement: str, situation: Situation, context: pl.DataFrame) -> Floats:
+        eligible = situation.eligible(placement)
+        result = np.zeros(eligible.shape)
+        open_rows = np.flatnonzero(eligible.any(axis=1))
+        if len(open_rows):
+            visits = Visits(
+                placement,
+                self.world.options(placement),
+                eligible[open_rows],
+                context[open_rows] if len(open_rows) < len(eligible) else context,
+            )
+            p = self.policies[placement].propensities(visits)
+            _check_distribution(self.policies[placement].name, p, visits)
+            result[open_rows] = p
+        return result
+
+
+def _check_distribution(name: str, p: Floats, visits: Visits) -> None:
+    """Refuse what would spoil the log: a policy is foreign code here."""
+    if p.shape != visits.eligible.shape:
+        raise ValueError(f"policy {name!r}: expected shape {visits.eligible.shape}, got {p.shape}")
+    sums = p.sum(axis=1)
+    bad = (np.abs(sums - 1.0) > _TOLERANCE) | (np.where(visits.eligible, 0.0, p) != 0).any(axis=1)
+    bad |= ~(p >= 0).all(axis=1)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueError(
+            f"policy {name!r}: row {row} of {visits.placement} must be probabilities over the "
+            f"eligible options that sum to 1, got {p[row].tolist()}"
+        )

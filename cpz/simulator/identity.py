@@ -1,0 +1,128 @@
+"""Names, e-mails, addresses and cities, gathered from pools of the right locale.
+
+A pool is made by Faker once a process from a fixed seed; a shopper's entries are keyed draws from
+it. They stand in the shoppers table only and play no part in behaviour.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cpz.data import keyed
+from cpz.simulator.columns import Ints
+from cpz.simulator.population import Shoppers
+from cpz.simulator.world import World
+
+FIRST_NAME = "identity.first_name"
+LAST_NAME = "identity.last_name"
+STREET = "identity.street"
+HOUSE = "identity.house"
+CITY = "identity.city"
+DOMAIN = "identity.domain"
+
+_POOL_SEED = 20250303
+_MAX_HOUSE = 120
+_DOMAINS = ("example.com", "example.org", "example.net")
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Entries of one locale, all of the same length."""
+
+    female: tuple[str, ...]
+    male: tuple[str, ...]
+    last: tuple[str, ...]
+    street: tuple[str, ...]
+    city: tuple[str, ...]
+
+
+@lru_cache(maxsize=32)
+def pool_of(locale: str, size: int) -> Pool:
+    """Make the pool of a locale; the same for the same Faker version."""
+    from faker import Faker
+
+    fake = Faker(locale)
+    fake.seed_instance(_POOL_SEED)
+    return Pool(
+        female=tuple(fake.first_name_female() for _ in range(size)),
+        male=tuple(fake.first_name_male() for _ in range(size)),
+        last=tuple(fake.last_name() for _ in range(size)),
+        street=tuple(fake.street_name() for _ in range(size)),
+        city=tuple(fake.city() for _ in range(size)),
+    )
+
+
+def slug(name: str) -> str:
+    """Return a name as the local part of an e-mail address: lower-case ASCII letters.
+
+    >>> slug("Zoë-Åsa")
+    'zoeasa'
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z]", "", plain.lower()) or "shopper"
+
+
+def identity_columns(world: World, seed: int, shoppers: Shoppers) -> dict[str, pa.Array]:
+    """Return the columns name, email, address and city of the shoppers table."""
+    size = world.scenario.population.pool_size
+    used = set(np.unique(shoppers.country).tolist())
+    # a market without shoppers in this part needs no pool of its own; any will stand in
+    stand_in = min(used, default=0)
+    locales = [m.locale for m in world.scenario.markets.values()]
+    pools = [
+        pool_of(locales[code if code in used else stand_in], size) for code in range(len(locales))
+    ]
+    base = shoppers.country * size
+    first = _first_names(world, seed, shoppers, size)
+    last = base + _draw(seed, LAST_NAME, shoppers.shopper, size)
+    street = base + _draw(seed, STREET, shoppers.shopper, size)
+    house = 1 + _draw(seed, HOUSE, shoppers.shopper, _MAX_HOUSE)
+    city = base + _draw(seed, CITY, shoppers.shopper, size)
+    domain = _draw(seed, DOMAIN, shoppers.shopper, len(_DOMAINS))
+
+    first_names = [name for pool in pools for name in pool.female + pool.male]
+    last_names = [name for pool in pools for name in pool.last]
+    cities = _gather([name for pool in pools for name in pool.city], city)
+    streets = _gather([name for pool in pools for name in pool.street], street)
+    # the id makes each address unique, as a shop requires
+    local = _joined(
+        _gather([slug(name) for name in first_names], first),
+        _gather([slug(name) for name in last_names], last),
+        pa.array(shoppers.shopper).cast(pa.string()),
+        ".",
+    )
+    return {
+        "name": _joined(_gather(first_names, first), _gather(last_names, last), " "),
+        "email": _joined(local, _gather(list(_DOMAINS), domain), "@"),
+        "address": _joined(streets, pa.array(house).cast(pa.string()), " "),
+        "city": cities,
+    }
+
+
+def _first_names(world: World, seed: int, shoppers: Shoppers, size: int) -> Ints:
+    """Return rows in the first names, which hold a female and a male half for each market."""
+    drawn = _draw(seed, FIRST_NAME, shoppers.shopper, 2 * size)
+    half = np.full(len(drawn), -1)
+    for code, name in enumerate(world.genders):
+        if name in ("female", "male"):
+            half[shoppers.gender == code] = ("female", "male").index(name)
+    within = np.where(half < 0, drawn, half * size + drawn % size)
+    return shoppers.country * 2 * size + within
+
+
+def _draw(seed: int, purpose: str, shopper: Ints, n: int) -> Ints:
+    return keyed.fold_of(seed, purpose, shopper, n)
+
+
+def _gather(entries: list[str], rows: Ints) -> pa.Array:
+    return pa.array(entries, pa.string()).take(pa.array(rows))
+
+
+def _joined(*columns: pa.Array | str) -> pa.Array:
+    """Join columns row by row; the last argument is the separator."""
+    return pc.call_function("binary_join_element_wise", list(columns))

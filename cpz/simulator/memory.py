@@ -1,0 +1,54 @@
+"""What a shopper carries from one visit to the next."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpz.simulator.columns import Floats, Ints, Mask
+from cpz.simulator.outcome import Outcome
+from cpz.simulator.population import Shoppers
+from cpz.simulator.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The state of m shoppers between visits.
+
+    Attributes:
+        stored: (m, Kp) credentials the shop has.
+        last_used: (m,) method of the last purchase in the horizon, -1 before the first.
+        loyalty: (m,) grows with purchases.
+        trust_shift: (m,) what visits have added to the shopper's trust.
+    """
+
+    stored: Mask
+    last_used: Ints
+    loyalty: Floats
+    trust_shift: Floats
+
+
+def first_memory(shoppers: Shoppers) -> Memory:
+    """Return the state at the horizon's start."""
+    n = len(shoppers.shopper)
+    return Memory(
+        stored=shoppers.stored,
+        last_used=np.full(n, -1, dtype=np.int64),
+        loyalty=shoppers.loyalty,
+        trust_shift=np.zeros(n),
+    )
+
+
+def remember(world: World, memory: Memory, row: Ints, outcome: Outcome) -> Memory:
+    """Return the state after one visit each of the shoppers at `row`."""
+    b = world.scenario.behaviour.memory
+    storable = np.array([m.storable for m in world.scenario.payment.values()])
+    bought = outcome.converted
+    buyers, method = row[bought], outcome.method[bought]
+    stored, last_used = memory.stored.copy(), memory.last_used.copy()
+    loyalty, trust_shift = memory.loyalty.copy(), memory.trust_shift.copy()
+    stored[buyers, method] |= storable[method]
+    last_used[buyers] = method
+    loyalty[buyers] += b.loyalty_per_purchase
+    n_declines = outcome.declined_first.astype(np.float64) + outcome.declined_retry
+    trust_shift[row] += b.trust_per_purchase * bought + b.trust_per_decline * n_declines
+    return Memory(stored, last_used, loyalty, trust_shift)

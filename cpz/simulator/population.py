@@ -1,0 +1,109 @@
+"""Who the shoppers are: country, traits, tastes and stored methods, each a function of the id."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpz.data import keyed
+from cpz.simulator.arrivals import tiers_of
+from cpz.simulator.columns import Floats, Ints, Mask, pick
+from cpz.simulator.world import World
+
+COUNTRY = "shopper.country"
+AGE = "shopper.age"
+GENDER = "shopper.gender"
+DEVICE = "shopper.device"
+PRICE_SENSITIVITY = "shopper.price_sensitivity"
+PATIENCE = "shopper.patience"
+TRUST = "shopper.trust"
+SUSCEPTIBILITY = "shopper.susceptibility"
+SPEED_TASTE = "shopper.speed_taste"
+PAYMENT_TASTE = "shopper.payment_taste"
+STORED = "shopper.stored"
+
+
+@dataclass(frozen=True, slots=True)
+class Shoppers:
+    """m shoppers; codes refer to the world's names.
+
+    Attributes:
+        shopper: (m,) id.
+        country, tier, age, gender, device: (m,) codes; `device` is the usual one.
+        price_sensitivity, susceptibility, speed_taste: (m,) lognormal with median 1.
+        patience, trust: (m,) normal with mean 0.
+        payment_taste: (m, Kp) log country share plus individual taste.
+        stored: (m, Kp) methods whose credentials the shop has at the horizon's start.
+        loyalty: (m,) starting loyalty.
+    """
+
+    shopper: Ints
+    country: Ints
+    tier: Ints
+    age: Ints
+    gender: Ints
+    device: Ints
+    price_sensitivity: Floats
+    patience: Floats
+    trust: Floats
+    susceptibility: Floats
+    speed_taste: Floats
+    payment_taste: Floats
+    stored: Mask
+    loyalty: Floats
+
+
+def countries_of(world: World, seed: int, shopper: Ints) -> Ints:
+    """Return each shopper's market code."""
+    return pick(keyed.uniform(seed, COUNTRY, shopper), world.market_cdf)
+
+
+def draw_shoppers(world: World, seed: int, shopper: Ints) -> Shoppers:
+    """Draw the traits of the shoppers with these ids."""
+    spread = world.scenario.population
+    country = countries_of(world, seed, shopper)
+    tier = tiers_of(world, seed, shopper)
+    taste = _payment_taste(world, seed, shopper, country)
+    tiers = spread.tiers.values()
+    return Shoppers(
+        shopper=shopper,
+        country=country,
+        tier=tier,
+        age=pick(keyed.uniform(seed, AGE, shopper), world.age_cdf),
+        gender=pick(keyed.uniform(seed, GENDER, shopper), world.gender_cdf),
+        device=pick(keyed.uniform(seed, DEVICE, shopper), world.device_cdf[country]),
+        price_sensitivity=_lognormal(seed, PRICE_SENSITIVITY, shopper, spread.price_sensitivity_sd),
+        patience=spread.patience_sd * keyed.normal(seed, PATIENCE, shopper),
+        trust=spread.trust_sd * keyed.normal(seed, TRUST, shopper),
+        susceptibility=_lognormal(seed, SUSCEPTIBILITY, shopper, spread.susceptibility_sd),
+        speed_taste=_lognormal(seed, SPEED_TASTE, shopper, spread.speed_taste_sd),
+        payment_taste=taste,
+        stored=_stored(world, seed, shopper, country, taste),
+        loyalty=np.array([t.loyalty for t in tiers])[tier],
+    )
+
+
+def _lognormal(seed: int, purpose: str, shopper: Ints, sd: float) -> Floats:
+    result: Floats = np.exp(sd * keyed.normal(seed, purpose, shopper))
+    return result
+
+
+def _payment_taste(world: World, seed: int, shopper: Ints, country: Ints) -> Floats:
+    """Return log share of the country, scaled, plus normal individual taste, shape (m, Kp)."""
+    options = np.arange(len(world.payment))
+    sd = world.scenario.population.payment_taste_sd
+    scale = world.scenario.behaviour.payment.share_scale
+    individual = keyed.normal(seed, PAYMENT_TASTE, shopper[:, None], options[None, :])
+    return scale * world.log_share[country] + sd * individual
+
+
+def _stored(world: World, seed: int, shopper: Ints, country: Ints, taste: Floats) -> Mask:
+    """Store a method with log odds intercept + slope * (taste - its mean in the country)."""
+    spread = world.scenario.population
+    storable = np.array([m.storable for m in world.scenario.payment.values()])
+    offered = world.payment_market[country]
+    n_offered = offered.sum(axis=1, keepdims=True)
+    centre = np.where(offered, taste, 0.0).sum(axis=1, keepdims=True) / n_offered
+    logit = spread.stored_intercept + spread.stored_taste * (taste - centre)
+    u = keyed.uniform(seed, STORED, shopper[:, None], np.arange(len(world.payment))[None, :])
+    drawn: Mask = (u < 1.0 / (1.0 + np.exp(-logit))) & storable & offered
+    return drawn

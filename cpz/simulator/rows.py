@@ -1,0 +1,221 @@
+"""The five tables of a block of journeys, as Arrow tables of the fixed schemas."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from cpz.data import keyed
+from cpz.data.tables import (
+    DECISIONS,
+    EVENT_TYPES,
+    EVENTS,
+    PLACEMENTS,
+    SESSIONS,
+    SHOPPERS,
+    STEPS,
+    TRUTH,
+)
+from cpz.simulator import timeline as tl
+from cpz.simulator.arrow import categories, category_lists, fixed_lists, times
+from cpz.simulator.columns import Ints, Mask
+from cpz.simulator.identity import identity_columns
+from cpz.simulator.journey import Journeys
+from cpz.simulator.money import Money
+from cpz.simulator.survey import draw_answers
+from cpz.simulator.timeline import Timeline
+from cpz.simulator.world import World
+
+TENURE = "shopper.tenure"
+_DAY_US = 86_400_000_000
+_DECISION_IDS = 4
+
+
+def _table(schema: pa.Schema, columns: Mapping[str, pa.Array]) -> pa.Table:
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def shopper_rows(world: World, seed: int, journeys: Journeys) -> pa.Table:
+    """Return the shoppers table; sign-up lies an exponential time before the first visit."""
+    shoppers = journeys.shoppers
+    first_visit = journeys.arrivals.started_us[journeys.arrivals.visit == 0]
+    mean_us = world.scenario.population.tenure_days * _DAY_US
+    tenure = (mean_us * keyed.exponential(seed, TENURE, shoppers.shopper)).astype(np.int64)
+    return _table(
+        SHOPPERS,
+        {
+            "shopper_id": pa.array(shoppers.shopper),
+            "country": categories(world.countries, shoppers.country),
+            "loyalty_tier": categories(world.tiers, shoppers.tier),
+            "signed_up_at": times(first_visit - tenure),
+            "age_band": categories(world.ages, shoppers.age),
+            "gender": categories(world.genders, shoppers.gender),
+            "stored_methods": category_lists(world.payment, shoppers.stored),
+            **identity_columns(world, seed, shoppers),
+        },
+    )
+
+
+def session_rows(
+    world: World, seed: int, journeys: Journeys, money: Money, timeline: Timeline
+) -> pa.Table:
+    """Return the sessions table."""
+    carts, outcome = journeys.carts, journeys.outcome
+    currencies = [market.currency for market in world.scenario.markets.values()]
+    distinct = sorted(set(currencies))
+    currency = np.array([distinct.index(name) for name in currencies])[carts.country]
+    answers = draw_answers(world, seed, journeys)
+    shipped = np.where(outcome.converted, outcome.shipping, -1)
+    return _table(
+        SESSIONS,
+        {
+            "session_id": pa.array(journeys.session_id),
+            "shopper_id": pa.array(journeys.arrivals.shopper),
+            "started_at": times(journeys.arrivals.started_us),
+            "device": categories(world.devices, carts.device),
+            "country": categories(world.countries, carts.country),
+            "currency": categories(distinct, currency),
+            "cart_value_minor": pa.array(carts.value_minor),
+            "n_items": pa.array(carts.n_items.astype(np.int32)),
+            "top_category": categories(world.categories, carts.category),
+            "is_digital": pa.array(carts.is_digital),
+            "promotion": pa.array(carts.promotion),
+            "converted": pa.array(outcome.converted),
+            "payment_method": categories(world.payment, outcome.method),
+            "shipping_method": categories(world.shipping, shipped),
+            "revenue_minor": pa.array(money.revenue),
+            "discount_minor": pa.array(money.discount),
+            "fees_minor": pa.array(money.fees),
+            "shipping_cost_minor": pa.array(money.shipping_cost),
+            "margin_minor": pa.array(money.margin),
+            "duration_s": pa.array(timeline.duration_s),
+            "csat": pa.array(answers.score.astype(np.int8), mask=~answers.answered),
+        },
+    )
+
+
+def event_rows(world: World, journeys: Journeys, money: Money, timeline: Timeline) -> pa.Table:
+    """Return the events table; the option of a purchase or decline is the payment method."""
+    outcome, session, slot = journeys.outcome, timeline.session, timeline.slot
+    names = list(dict.fromkeys((*world.payment, *world.shipping)))
+    code = {name: i for i, name in enumerate(names)}
+    payment = np.array([code[name] for name in world.payment] + [-1])
+    shipping = np.array([code[name] for name in world.shipping] + [-1])
+    by_slot = np.full((len(outcome.method), len(tl.SLOTS)), -1)
+    by_slot[:, tl.SHIPPING_SLOT] = shipping[outcome.shipping]
+    by_slot[:, tl.PAYMENT_SLOT] = by_slot[:, tl.DECLINE_SLOT] = payment[outcome.first_method]
+    by_slot[:, tl.RETRY_SLOT] = by_slot[:, tl.RETRY_DECLINE_SLOT] = payment[outcome.retry_method]
+    by_slot[:, tl.LAST_SLOT] = payment[outcome.method]
+
+    bought = outcome.converted[session] & (slot == tl.LAST_SLOT)
+    amount = pa.array(np.where(bought, money.revenue[session], 0), mask=~bought)
+    session_id = journeys.session_id[session]
+    return _table(
+        EVENTS,
+        {
+            "event_id": pa.array(session_id * tl.EVENT_IDS + timeline.sequence),
+            "session_id": pa.array(session_id),
+            "shopper_id": pa.array(journeys.arrivals.shopper[session]),
+            "occurred_at": times(timeline.occurred_us),
+            "received_at": times(timeline.received_us),
+            "type": categories(EVENT_TYPES, _event_types(outcome.converted, timeline)),
+            "step": categories(STEPS, _event_steps(journeys, timeline)),
+            "option": categories(names, by_slot[session, slot]),
+            "amount_minor": amount,
+        },
+    )
+
+
+def _event_types(converted: Mask, timeline: Timeline) -> Ints:
+    last = np.where(converted, EVENT_TYPES.index("purchased"), EVENT_TYPES.index("left"))
+    of_slot = np.array([EVENT_TYPES.index(kind) if kind else -1 for kind, _ in tl.SLOTS])
+    types = of_slot[timeline.slot]
+    return np.where(types < 0, last[timeline.session], types)
+
+
+def _event_steps(journeys: Journeys, timeline: Timeline) -> Ints:
+    """Return the step of each event; the last one belongs to the step that was entered last."""
+    of_slot = np.array([-1 if step is None else STEPS.index(step) for _, step in tl.SLOTS])
+    present = tl.happened(journeys.outcome, journeys.carts.is_digital)
+    final = of_slot[tl.step_of_last(present)]
+    is_last = timeline.slot == tl.LAST_SLOT
+    return np.where(is_last, final[timeline.session], of_slot[timeline.slot])
+
+
+def decision_rows(world: World, policy_names: Mapping[str, str], journeys: Journeys) -> pa.Table:
+    """Return the decisions table, ordered by session and placement."""
+    blocks, keys = [], []
+    for index, placement in enumerate(PLACEMENTS):
+        shown = getattr(journeys.decided, placement)
+        rows = np.flatnonzero(shown >= 0)
+        blocks.append(_decision_block(world, placement, policy_names[placement], journeys, rows))
+        keys.append(rows * len(PLACEMENTS) + index)
+    order = np.argsort(np.concatenate(keys), kind="stable")
+    stacked = pa.concat_tables(blocks).unify_dictionaries().combine_chunks()
+    table = stacked.take(pa.array(order))
+    return pa.Table.from_arrays(table.columns, schema=DECISIONS)
+
+
+def _decision_block(
+    world: World, placement: str, policy: str, journeys: Journeys, rows: Ints
+) -> pa.Table:
+    names = list(dict.fromkeys((*world.payment, *world.shipping, *world.offer)))
+    options = world.options(placement)
+    code = np.array([names.index(name) for name in options])
+    action = getattr(journeys.decided, placement)[rows]
+    eligible = np.zeros((len(rows), len(names)), dtype=np.bool_)
+    eligible[:, code] = journeys.truth.eligible(placement)[rows]
+    propensity = journeys.decided.propensity.of(placement)[rows, action]
+    session_id = journeys.session_id[rows]
+    converted = journeys.outcome.converted[rows]
+    zeros = np.zeros(len(rows), dtype=np.int64)
+    return _table(
+        DECISIONS,
+        {
+            "decision_id": pa.array(session_id * _DECISION_IDS + PLACEMENTS.index(placement)),
+            "session_id": pa.array(session_id),
+            "shopper_id": pa.array(journeys.arrivals.shopper[rows]),
+            "decided_at": times(journeys.arrivals.started_us[rows]),
+            "placement": categories(PLACEMENTS, zeros + PLACEMENTS.index(placement)),
+            "eligible": category_lists(names, eligible),
+            "action": categories(names, code[action]),
+            "position": pa.array(zeros.astype(np.int16)),
+            "propensity": pa.array(propensity),
+            "policy": categories([policy], zeros),
+            "clicked": _clicked(placement, journeys, rows, action),
+            "converted": pa.array(converted),
+            "reward": pa.array(converted.astype(np.float64)),
+        },
+    )
+
+
+def _clicked(placement: str, journeys: Journeys, rows: Ints, action: Ints) -> pa.Array:
+    """Say whether the shopper selected the shown option; an offer is never selected, so null."""
+    if placement == "offer":
+        return pa.nulls(len(rows), pa.bool_())
+    selected = {"payment": journeys.outcome.first_method, "shipping": journeys.outcome.shipping}
+    return pa.array(selected[placement][rows] == action)
+
+
+def truth_rows(journeys: Journeys) -> pa.Table:
+    """Return the sealed truth."""
+    row = journeys.arrivals.row
+    columns: dict[str, pa.Array] = {
+        "session_id": pa.array(journeys.session_id),
+        "shopper_id": pa.array(journeys.arrivals.shopper),
+        "price_sensitivity": pa.array(journeys.shoppers.price_sensitivity[row]),
+        "patience": pa.array(journeys.shoppers.patience[row]),
+        "trust": pa.array(journeys.truth.trust),
+        "payment_taste": fixed_lists(journeys.shoppers.payment_taste[row]),
+        "fault_mask": pa.array(np.zeros(len(row), dtype=np.int64)),
+    }
+    for placement in PLACEMENTS:
+        eligible = journeys.truth.eligible(placement)
+        tables = {
+            "expected": journeys.truth.expected(placement),
+            "potential": journeys.outcome.potential(placement),
+            "propensity": journeys.decided.propensity.of(placement),
+        }
+        for what, table in tables.items():
+            columns[f"{placement}_{what}"] = fixed_lists(table, eligible)
+    return _table(TRUTH, columns)

@@ -1,0 +1,196 @@
+"""`simulate`: plan the parts, simulate them in one or several processes, commit the dataset."""
+
+import pickle
+import signal
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.metadata import version
+from multiprocessing import get_context
+
+import msgspec
+
+import cpz
+from cpz.data.dataset import Dataset, PartRecord, Staging, commit, stage
+from cpz.data.errors import UsageError
+from cpz.data.manifest import Recipe
+from cpz.data.policy import Policy
+from cpz.data.tables import PLACEMENTS
+from cpz.data.workspace import Workspace
+from cpz.simulator.part import simulate_range
+from cpz.simulator.plan import Range, ranges
+from cpz.simulator.settings import Scenario
+from cpz.simulator.world import world_of
+
+#: Packages on whose version the bytes depend.
+_PACKAGES = ("faker", "numpy", "polars", "pyarrow", "scipy")
+
+_NOTES = (
+    "synthetic shoppers: no row describes a real person",
+    "counterfactuals follow the Gumbel-max mechanism: every option of a placement is played with "
+    "the same noise, the other placements as logged; another mechanism with the same "
+    "probabilities would give other potential outcomes",
+    "expected rewards are exact given the visit's full state, memory included, the other "
+    "placements drawn from the logging policy",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationConfig:
+    """What to simulate.
+
+    Attributes:
+        dataset: the dataset's name.
+        n_sessions: exactly how many sessions.
+        seed: the seed of all draws.
+        jobs: processes; changes no byte.
+        part_sessions: about how many sessions a part holds; bounds the memory of a process and
+            changes no row.
+    """
+
+    dataset: str
+    n_sessions: int
+    seed: int
+    jobs: int = 1
+    part_sessions: int = 32_768
+
+    def __post_init__(self) -> None:
+        for name in ("n_sessions", "jobs", "part_sessions"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name}: expected at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A part to simulate: plain values, so that it crosses into another process."""
+
+    index: int
+    shoppers: Range
+    scenario_json: bytes
+    seed: int
+    staging: Staging
+    policies: bytes
+
+
+def simulate(
+    workspace: Workspace,
+    scenario: Scenario,
+    config: SimulationConfig,
+    progress: Callable[[int], None],
+    policies: Mapping[str, Policy] | None = None,
+) -> Dataset:
+    """Simulate a dataset and commit it.
+
+    The rows are a function of scenario, seed and n_sessions (and policies); the bytes also of
+    part_sessions; neither of jobs. An interrupted run leaves its finished parts behind, an
+    earlier dataset of that name as it was, and the same call resumes.
+
+    Args:
+        workspace: where the dataset goes.
+        scenario: the world.
+        config: name, sizes, seed.
+        progress: called with the sessions finished since its last call.
+        policies: placement -> policy, to replace the scenario's logging policies. They must be
+            picklable: each part begins with its own copy, as given here, so that neither jobs nor
+            the order of parts matters.
+
+    Raises:
+        WorkspaceError: the workspace cannot be written.
+        UsageError: a worker process died, or a placement is unknown.
+    """
+    replaced = _replacements(policies)
+    scenario_json = msgspec.json.encode(scenario)
+    world = world_of(scenario_json)
+    recipe = _recipe(scenario, config, policies or {}, replaced)
+    staging = stage(workspace, config.dataset, recipe)
+    tasks = [
+        _Task(index, shoppers, scenario_json, config.seed, staging, replaced)
+        for index, shoppers in enumerate(
+            ranges(world, config.seed, config.n_sessions, config.part_sessions)
+        )
+    ]
+    records: dict[int, PartRecord] = {}
+    with closing(_records(tasks, min(config.jobs, len(tasks)))) as finished:
+        for index, record in finished:
+            records[index] = record
+            progress(tasks[index].shoppers.n_sessions)
+    return commit(staging, config.dataset, recipe, [records[task.index] for task in tasks])
+
+
+def _replacements(policies: Mapping[str, Policy] | None) -> bytes:
+    """Pickle the replacing policies, b"" for none."""
+    if not policies:
+        return b""
+    for placement in policies:
+        if placement not in PLACEMENTS:
+            raise UsageError(
+                f"policies: placement {placement!r} is unknown",
+                hint=f"known: {', '.join(PLACEMENTS)}",
+            )
+    return pickle.dumps(dict(policies))
+
+
+def _recipe(
+    scenario: Scenario,
+    config: SimulationConfig,
+    policies: Mapping[str, Policy],
+    replaced: bytes,
+) -> Recipe:
+    settings = {
+        # as JSON values, so that the manifest equals itself after a round trip
+        "scenario": msgspec.json.decode(msgspec.json.encode(scenario)),
+        "n_sessions": config.n_sessions,
+        "part_sessions": config.part_sessions,
+    }
+    if replaced:
+        settings["policies"] = {placement: policy.name for placement, policy in policies.items()}
+        settings["policies_blake2b"] = blake2b(replaced, digest_size=16).hexdigest()
+    return Recipe(
+        kind="simulated",
+        placements=scenario.catalogues(),
+        seed=config.seed,
+        settings=settings,
+        versions={"cpz": cpz.__version__} | {name: version(name) for name in _PACKAGES},
+        notes=_NOTES,
+    )
+
+
+def _make(task: _Task) -> PartRecord:
+    """Simulate and write one part, unless an interrupted run has finished it."""
+    finished = task.staging.finished(task.index)
+    if finished is not None:
+        return finished
+    policies = pickle.loads(task.policies) if task.policies else None
+    world = world_of(task.scenario_json)
+    tables = simulate_range(world, task.seed, task.shoppers, policies)
+    return task.staging.write_part(task.index, tables)
+
+
+def _records(tasks: list[_Task], jobs: int) -> Generator[tuple[int, PartRecord], None, None]:
+    """Yield the parts' records as they are finished, in any order."""
+    if jobs == 1:
+        for task in tasks:
+            yield task.index, _make(task)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_die_on_interrupt) as pool:
+        futures: dict[Future[PartRecord], int] = {}
+        try:
+            futures = {pool.submit(_make, task): task.index for task in tasks}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            raise UsageError(
+                "a worker process died, perhaps for want of memory",
+                hint="use fewer --jobs and run again; finished parts are kept",
+            ) from error
+        finally:
+            # waits for the parts under way, so that nothing writes after this call has ended
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _die_on_interrupt() -> None:
+    """Let Ctrl-C end a worker at once and in silence; the parent cleans up."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

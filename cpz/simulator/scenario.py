@@ -1,0 +1,160 @@
+"""Scenarios by name or file, with overrides: TOML in, a checked `Scenario` out."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from cpz.data.errors import ConfigError, nearest
+from cpz.simulator.scenario_check import check
+from cpz.simulator.settings import Scenario
+
+__all__ = ["Scenario", "load_scenario", "scenario_names"]
+
+_PRESETS = files("cpz.simulator") / "scenarios"
+_AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+
+
+def scenario_names() -> list[str]:
+    """Return the names of the shipped scenarios, sorted.
+
+    >>> scenario_names()
+    ['baseline', 'tiny']
+    """
+    found = (Path(entry.name) for entry in _PRESETS.iterdir())
+    return sorted(path.stem for path in found if path.suffix == ".toml")
+
+
+def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> Scenario:
+    """Load a shipped scenario or a TOML file, apply overrides, check everything.
+
+    A file may begin with `extends = "baseline"` and then holds only what differs.
+
+    Args:
+        name_or_path: a name of `scenario_names()`, or the path of a .toml file.
+        overrides: `dotted.key=value`, the value in TOML, e.g. `logging.payment.epsilon=0.1`.
+
+    Raises:
+        ConfigError: unknown scenario or key, wrong type, bad TOML, value out of range.
+
+    >>> load_scenario("tiny", ["horizon.days=7"]).horizon.days
+    7
+    """
+    values = _read(name_or_path, ())
+    for override in overrides:
+        values = _merged(values, _parse_override(override))
+    _refuse_unknown(Scenario, values, "", name_or_path)
+    try:
+        scenario = msgspec.convert(values, Scenario)
+    except msgspec.ValidationError as error:
+        raise _invalid(name_or_path, str(error)) from error
+    check(scenario)
+    return scenario
+
+
+def _read(name_or_path: str, seen: tuple[str, ...]) -> dict[str, Any]:
+    """Read a scenario with all that it extends."""
+    if name_or_path in seen:
+        chain = " -> ".join((*seen, name_or_path))
+        raise ConfigError(f"scenario {name_or_path!r}: extends itself ({chain})")
+    values, default_name = _read_one(name_or_path)
+    base = values.pop("extends", None)
+    values.setdefault("name", default_name)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise ConfigError(f"scenario {name_or_path!r}: extends: expected a name, got {base!r}")
+    beside = Path(name_or_path).parent / base
+    base = str(beside) if base not in scenario_names() else base
+    return _merged(_read(base, (*seen, name_or_path)), values)
+
+
+def _read_one(name_or_path: str) -> tuple[dict[str, Any], str]:
+    path = Path(name_or_path)
+    try:
+        if name_or_path in scenario_names():
+            text = (_PRESETS / f"{name_or_path}.toml").read_text(encoding="utf-8")
+        elif path.suffix == ".toml" or path.is_file():
+            text = path.read_text(encoding="utf-8-sig")
+        else:
+            raise ConfigError(
+                f"scenario {name_or_path!r}: not a shipped scenario and not a .toml file",
+                hint=nearest(name_or_path, scenario_names()),
+            )
+        return tomllib.loads(text), path.stem
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"scenario {name_or_path!r}: not valid TOML ({error})", path=name_or_path
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"scenario {name_or_path!r}: cannot be read ({error})",
+            hint=nearest(name_or_path, scenario_names()),
+            path=name_or_path,
+        ) from error
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    key, sign, value = override.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(
+            f"override {override!r}: expected dotted.key=value",
+            hint="for example logging.payment.epsilon=0.1",
+        )
+    try:
+        return tomllib.loads(f"{key.strip()} = {value.strip()}")
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"override {override!r}: {value.strip()!r} is not a TOML value ({error})",
+            hint="strings need quotes, for example logging.payment.policy='uniform'",
+        ) from error
+
+
+def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return base with change laid over it, table by table."""
+    result = dict(base)
+    for key, value in change.items():
+        old = result.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _refuse_unknown(kind: Any, values: object, path: str, source: str) -> None:
+    """Raise on the first key that no field of the scenario has, with its full dotted path."""
+    if get_origin(kind) is dict and isinstance(values, dict):
+        element = get_args(kind)[1]
+        for key, value in values.items():
+            _refuse_unknown(element, value, f"{path}{key}.", source)
+            try:  # here, because msgspec's own message does not name a dictionary's key
+                msgspec.convert(value, element)
+            except msgspec.ValidationError as error:
+                raise _invalid(source, str(error), f"{path}{key}") from error
+        return
+    if get_origin(kind) is tuple and isinstance(values, list):
+        for index, value in enumerate(values):
+            _refuse_unknown(get_args(kind)[0], value, f"{path.rstrip('.')}[{index}].", source)
+        return
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return
+    if not isinstance(values, dict):
+        return
+    hints = get_type_hints(kind)
+    for key, value in values.items():
+        if key not in hints:
+            raise ConfigError(
+                f"scenario {source!r}: unknown key {path}{key}", hint=nearest(key, hints)
+            )
+        _refuse_unknown(hints[key], value, f"{path}{key}.", source)
+
+
+def _invalid(source: str, message: str, prefix: str = "") -> ConfigError:
+    found = _AT.search(message)
+    path = found["path"] if found else ""
+    what = message[: found.start()] if found else message
+    where = ".".join(part for part in (prefix, path) if part) or "top level"
+    return ConfigError(f"scenario {source!r}: {where}: {what}")

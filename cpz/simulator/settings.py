@@ -1,0 +1,316 @@
+"""The shape of a scenario: every constant of the world, its type and its range.
+
+Money in a scenario is in euro cents; a market's `units_per_eur` turns it into its own currency.
+Logit shifts have no unit: +1 multiplies the odds by e. Where the numbers come from stands beside
+each of them in `scenarios/baseline.toml`.
+"""
+
+from datetime import date
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Weight = Annotated[float, Meta(ge=0, le=1e9)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+OpenProbability = Annotated[float, Meta(gt=0, lt=1)]
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+Spread = Annotated[float, Meta(ge=0, le=10)]
+Logit = Annotated[float, Meta(ge=-50, le=50)]
+BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
+Cents = Annotated[int, Meta(ge=0, le=10_000_000)]
+Days = Annotated[int, Meta(ge=1, le=1_000)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all sections: immutable, and a misspelt key is an error."""
+
+
+class Horizon(Settings, frozen=True):
+    """The observed period, from midnight UTC of the first day."""
+
+    start: date
+    days: Days
+
+
+class Promotion(Settings, frozen=True):
+    """A promotion calendar entry; days count from 0 at the horizon's start."""
+
+    first_day: Annotated[int, Meta(ge=0, le=1_000)]
+    days: Days
+
+
+class Traffic(Settings, frozen=True):
+    """When and how often shoppers come.
+
+    Attributes:
+        visits_mean: mean visits a horizon of the untruncated negative binomial.
+        visits_shape: its gamma shape; smaller is more unequal.
+        visits_cap: no shopper has more visits than this.
+        hour_index: 24 local hours, any common scale.
+        weekday_index: 7 days, Monday first.
+        season_amplitude: relative height of a yearly cosine with its peak in mid-December.
+        promotion_boost: traffic factor on promotion days.
+        same_device: probability that a visit uses the shopper's usual device.
+    """
+
+    visits_mean: Positive
+    visits_shape: Positive
+    visits_cap: Annotated[int, Meta(ge=1, le=60_000)]
+    hour_index: Annotated[tuple[Positive, ...], Meta(min_length=24, max_length=24)]
+    weekday_index: Annotated[tuple[Positive, ...], Meta(min_length=7, max_length=7)]
+    season_amplitude: Annotated[float, Meta(ge=0, lt=1)]
+    promotion_boost: Positive
+    same_device: Probability
+
+
+class Tier(Settings, frozen=True):
+    """A loyalty tier: its share, how it scales visits, and the loyalty it starts with."""
+
+    share: Weight
+    visits_factor: Positive
+    loyalty: Annotated[float, Meta(ge=0, le=10)]
+
+
+class Population(Settings, frozen=True):
+    """Spreads of the shoppers' latent traits (standard deviations, log scale where lognormal)."""
+
+    tiers: dict[str, Tier]
+    age_share: dict[str, Weight]
+    gender_share: dict[str, Weight]
+    price_sensitivity_sd: Spread
+    patience_sd: Spread
+    trust_sd: Spread
+    payment_taste_sd: Spread
+    susceptibility_sd: Spread
+    speed_taste_sd: Spread
+    stored_intercept: Logit
+    stored_taste: Logit
+    tenure_days: Positive
+    pool_size: Annotated[int, Meta(ge=10, le=5_000)]
+
+
+class Market(Settings, frozen=True):
+    """A country: money, clock, names, devices, payment habits and declines."""
+
+    share: Weight
+    currency: Annotated[str, Meta(min_length=3, max_length=3)]
+    units_per_eur: Positive
+    timezone: str
+    locale: str
+    device_share: dict[str, Weight]
+    payment_share: dict[str, Weight]
+    decline_shift: Logit = 0.0
+
+
+class Device(Settings, frozen=True):
+    """How a device shifts the odds of leaving at three steps."""
+
+    review: Logit = 0.0
+    address: Logit = 0.0
+    payment: Logit = 0.0
+
+
+class Category(Settings, frozen=True):
+    """A product category; the cart's value is lognormal around `median_cents`."""
+
+    share: Weight
+    median_cents: Annotated[int, Meta(ge=1, le=10_000_000)]
+    value_sd: Spread
+    extra_items_mean: Annotated[float, Meta(ge=0, le=100)]
+    margin_bp: BasisPoints
+    digital: bool = False
+
+
+class PaymentMethod(Settings, frozen=True):
+    """A payment option: who may use it, what it costs, how often it is declined.
+
+    Attributes:
+        countries: where it is offered; empty means everywhere.
+        devices: on which devices; empty means all.
+        min_cents: smallest cart.
+        max_cents: largest cart; 0 means no limit.
+        digital: whether it may pay for digital goods.
+        storable: whether a purchase stores the credential.
+        fee_bp: fee on the charged amount.
+        fee_fixed_cents: fee a transaction.
+        decline_rate: at a cart of 50 EUR in a market without shift.
+        device_fit: utility by device; 0 where absent.
+        amount_slope: utility for each factor e of the cart's value above 50 EUR.
+    """
+
+    decline_rate: OpenProbability
+    fee_bp: BasisPoints
+    fee_fixed_cents: Cents = 0
+    countries: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    min_cents: Cents = 0
+    max_cents: Cents = 0
+    digital: bool = True
+    storable: bool = False
+    device_fit: dict[str, Logit] = {}
+    amount_slope: Logit = 0.0
+
+
+class ShippingOption(Settings, frozen=True):
+    """A way to ship: price to the shopper, the carrier's cost, days, and its popularity."""
+
+    popularity: Weight
+    price_cents: Cents
+    cost_cents: Cents
+    days: Annotated[float, Meta(ge=0, le=60)]
+    countries: tuple[str, ...] = ()
+    is_waived_by_free_shipping: bool = False
+
+
+class Offer(Settings, frozen=True):
+    """An incentive: pull on the review step, discount on the goods, or standard shipping waived."""
+
+    popularity: Weight
+    pull: Logit = 0.0
+    discount_bp: BasisPoints = 0
+    free_shipping: bool = False
+    min_cents: Cents = 0
+
+
+class Review(Settings, frozen=True):
+    """Leaving at review: logit of the hazard."""
+
+    intercept: Logit
+    price_shock: Logit
+    trust: Logit
+    loyalty: Logit
+    promotion: Logit
+
+
+class Address(Settings, frozen=True):
+    """Leaving at the address form: logit of the hazard."""
+
+    intercept: Logit
+    patience: Logit
+    trust: Logit
+    loyalty: Logit
+
+
+class ShippingStep(Settings, frozen=True):
+    """Choice of shipping: utilities, with leaving as the outside option."""
+
+    leave: Logit
+    price: Logit
+    speed: Logit
+    default_effect: Annotated[float, Meta(ge=0, le=20)]
+
+
+class PaymentStep(Settings, frozen=True):
+    """Choice of payment: utilities, with leaving as the outside option."""
+
+    leave: Logit
+    leave_trust: Logit
+    leave_patience: Logit
+    share_scale: Logit
+    stored: Logit
+    last_used: Logit
+    position: Annotated[float, Meta(ge=0, le=20)]
+
+
+class Authorisation(Settings, frozen=True):
+    """Declines and what follows them."""
+
+    amount_slope: Logit
+    retry_intercept: Logit
+    retry_trust: Logit
+
+
+class Confirm(Settings, frozen=True):
+    """Leaving at the last click: logit of the hazard."""
+
+    intercept: Logit
+    trust: Logit
+
+
+class Memory(Settings, frozen=True):
+    """What a visit leaves behind for the next one."""
+
+    loyalty_per_purchase: Annotated[float, Meta(ge=0, le=10)]
+    trust_per_purchase: Annotated[float, Meta(ge=0, le=10)]
+    trust_per_decline: Annotated[float, Meta(ge=-10, le=0)]
+
+
+class Satisfaction(Settings, frozen=True):
+    """The satisfaction survey after a purchase: who answers, and a latent score cut into 1..5."""
+
+    answer_rate: Probability
+    mean: Annotated[float, Meta(ge=1, le=5)]
+    sd: Spread
+    trust: Logit
+    decline: Logit
+    per_day: Logit
+
+
+class Clock(Settings, frozen=True):
+    """Durations between events (lognormal) and the delay until the server has them."""
+
+    step_median_s: Positive
+    step_sd: Spread
+    received_mean_s: Positive
+    late_share: Probability
+    late_mean_s: Positive
+
+
+class LoggingPolicy(Settings, frozen=True):
+    """Which rule takes the logged decisions of a placement."""
+
+    policy: Literal["uniform", "epsilon"]
+    epsilon: Probability = 0.0
+
+
+class Logging(Settings, frozen=True):
+    """The logging policy of each placement."""
+
+    payment: LoggingPolicy
+    shipping: LoggingPolicy
+    offer: LoggingPolicy
+
+
+class Behaviour(Settings, frozen=True):
+    """All coefficients of the shoppers' behaviour."""
+
+    review: Review
+    address: Address
+    shipping: ShippingStep
+    payment: PaymentStep
+    authorisation: Authorisation
+    confirm: Confirm
+    memory: Memory
+    satisfaction: Satisfaction
+    clock: Clock
+
+
+class Scenario(Settings, frozen=True):
+    """A whole world. Option catalogues are the keys of `payment`, `shipping` and `offer`, in order.
+
+    A TOML table keeps the order of its keys, so a catalogue's order is the file's.
+    """
+
+    name: str
+    description: str
+    horizon: Horizon
+    traffic: Traffic
+    population: Population
+    markets: dict[str, Market]
+    devices: dict[str, Device]
+    categories: dict[str, Category]
+    payment: dict[str, PaymentMethod]
+    shipping: dict[str, ShippingOption]
+    offer: dict[str, Offer]
+    behaviour: Behaviour
+    logging: Logging
+    promotions: tuple[Promotion, ...] = ()
+
+    def catalogues(self) -> dict[str, tuple[str, ...]]:
+        """Return the options of each placement, in catalogue order."""
+        return {
+            "payment": tuple(self.payment),
+            "shipping": tuple(self.shipping),
+            "offer": tuple(self.offer),
+        }

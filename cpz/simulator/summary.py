@@ -1,0 +1,159 @@
+"""What a simulated dataset looks like at a glance: values only, rendering is the caller's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from cpz.data.dataset import Dataset
+from cpz.data.tables import PLACEMENTS, STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class StepCount:
+    """How many sessions entered a step of the funnel, and which share of all sessions that is."""
+
+    step: str
+    n_sessions: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sessions of one group and their conversion."""
+
+    name: str
+    n_sessions: int
+    conversion: float
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many purchases a payment method has, and its share of all purchases."""
+
+    name: str
+    n_purchases: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class PropensityRange:
+    """The logged propensities of a placement's decisions."""
+
+    placement: str
+    n_decisions: int
+    smallest: float
+    largest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A dataset at a glance.
+
+    Attributes:
+        n_shoppers, n_sessions, n_events: row counts.
+        conversion: purchases over sessions.
+        decline_rate: payment attempts that were declined over payment attempts.
+        funnel: one entry a step in order; digital carts enter no shipping step.
+        by_device, by_country: largest group first.
+        methods: largest share first.
+        propensities: one entry a placement that has decisions.
+    """
+
+    n_shoppers: int
+    n_sessions: int
+    n_events: int
+    conversion: float
+    decline_rate: float
+    funnel: tuple[StepCount, ...]
+    by_device: tuple[Group, ...]
+    by_country: tuple[Group, ...]
+    methods: tuple[Share, ...]
+    propensities: tuple[PropensityRange, ...]
+
+
+def summary(dataset: Dataset) -> Summary:
+    """Summarise a simulated dataset; reads the columns it needs, part by part."""
+    columns = ("device", "country", "payment_method", "converted")
+    sessions = _counts(dataset, "sessions", columns)
+    events = _counts(dataset, "events", ("type", "step"))
+    n = int(sessions["n"].sum())
+    purchases = int(sessions.filter("converted")["n"].sum())
+    declined = _n_events(events, "payment_declined")
+    settled = declined + purchases
+    return Summary(
+        n_shoppers=dataset.manifest.rows("shoppers"),
+        n_sessions=n,
+        n_events=dataset.manifest.rows("events"),
+        conversion=purchases / n,
+        decline_rate=declined / settled if settled else 0.0,
+        funnel=_funnel(events, n),
+        by_device=_groups(sessions, "device"),
+        by_country=_groups(sessions, "country"),
+        methods=_methods(sessions, purchases),
+        propensities=_propensities(dataset),
+    )
+
+
+def _counts(dataset: Dataset, table: str, columns: Sequence[str]) -> pl.DataFrame:
+    """Count the rows of each combination of category values, one part in memory at a time."""
+    counted = [
+        pl.read_parquet(file, columns=list(columns))
+        .with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+        .group_by(columns)
+        .agg(n=pl.len().cast(pl.Int64))
+        for file in dataset.files(table)
+    ]
+    return pl.concat(counted).group_by(columns).agg(pl.col("n").sum())
+
+
+def _n_events(events: pl.DataFrame, kind: str) -> int:
+    return int(events.filter(pl.col("type") == kind)["n"].sum())
+
+
+def _funnel(events: pl.DataFrame, n: int) -> tuple[StepCount, ...]:
+    entered = events.filter(pl.col("type") == "step_entered")
+    counts = dict(zip(entered["step"].to_list(), entered["n"].to_list(), strict=True))
+    return tuple(StepCount(step, counts.get(step, 0), counts.get(step, 0) / n) for step in STEPS)
+
+
+def _groups(sessions: pl.DataFrame, column: str) -> tuple[Group, ...]:
+    grouped = (
+        sessions.group_by(column)
+        .agg(
+            n=pl.col("n").sum(),
+            conversion=pl.col("n").filter("converted").sum() / pl.col("n").sum(),
+        )
+        .sort("n", column, descending=[True, False])
+    )
+    return tuple(Group(name, n, conversion) for name, n, conversion in grouped.iter_rows())
+
+
+def _methods(sessions: pl.DataFrame, purchases: int) -> tuple[Share, ...]:
+    bought = (
+        sessions.filter("converted")
+        .group_by("payment_method")
+        .agg(n=pl.col("n").sum())
+        .sort("n", "payment_method", descending=[True, False])
+    )
+    return tuple(Share(name, n, n / purchases) for name, n in bought.iter_rows())
+
+
+def _propensities(dataset: Dataset) -> tuple[PropensityRange, ...]:
+    parts = [
+        pl.read_parquet(file, columns=["placement", "propensity"])
+        .group_by(pl.col("placement").cast(pl.String))
+        .agg(
+            n=pl.len().cast(pl.Int64),
+            low=pl.col("propensity").min(),
+            high=pl.col("propensity").max(),
+        )
+        for file in dataset.files("decisions")
+    ]
+    merged = (
+        pl.concat(parts)
+        .group_by("placement")
+        .agg(pl.col("n").sum(), pl.col("low").min(), pl.col("high").max())
+    )
+    found = {row[0]: PropensityRange(*row) for row in merged.iter_rows()}
+    return tuple(found[placement] for placement in PLACEMENTS if placement in found)

@@ -1,0 +1,180 @@
+"""The closed form against the funnel that is played: independent code, the same numbers."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cpz.data.dataset import Dataset
+from cpz.data.errors import DataError, NotFoundError
+from cpz.data.tables import PLACEMENTS
+from cpz.data.truth import read_truth
+from cpz.simulator.arrivals import draw_arrivals, visit_counts
+from cpz.simulator.cart import draw_carts
+from cpz.simulator.closed_form import ByPlacement, expected_conversion
+from cpz.simulator.columns import Ints, take
+from cpz.simulator.decision import Chooser, Decided, logging_policies
+from cpz.simulator.funnel import play
+from cpz.simulator.journey import context_frame
+from cpz.simulator.memory import first_memory
+from cpz.simulator.noise import draw_noise
+from cpz.simulator.population import draw_shoppers
+from cpz.simulator.situation import Situation, situations, with_memory
+from cpz.simulator.true_value import expected_rewards, true_value
+from cpz.simulator.world import World
+
+
+def first_visits(world: World, n: int) -> tuple[Situation, Decided]:
+    """Return the situations and decisions of n shoppers' first visits."""
+    shopper = np.arange(n)
+    shoppers = draw_shoppers(world, 3, shopper)
+    keep = np.minimum(visit_counts(world, 3, shopper), 1)
+    arrivals = draw_arrivals(world, 3, shopper, shoppers.country, keep)
+    carts = draw_carts(world, 3, shoppers, arrivals)
+    plain = situations(world, shoppers, arrivals.row, carts)
+    situation = with_memory(world, plain, first_memory(shoppers))
+    chooser = Chooser(world, 3, logging_policies(world.scenario))
+    context = context_frame(world, arrivals, carts, arrivals.shopper * 65_536)
+    return situation, chooser.decide(situation, context)
+
+
+def redraw(rng: np.random.Generator, p: np.ndarray, default: Ints) -> Ints:
+    """Draw anew from each row's distribution; rows without one keep their default."""
+    u = rng.random((len(p), 1))
+    drawn = (np.cumsum(p, axis=1) < u * p.sum(axis=1, keepdims=True)).sum(axis=1)
+    return np.where(p.sum(axis=1) > 0, drawn, default)
+
+
+def test_expected_conversion_is_the_mean_over_replicated_noise(world: World) -> None:
+    """12 visits x 20,000 replications, each with fresh noise and fresh other placements."""
+    n, replications = 12, 20_000
+    situation, decided = first_visits(world, n)
+    expected = expected_conversion(situation, decided.propensity)
+    rows = np.repeat(np.arange(n), replications)
+    many, drawn = take(situation, rows), take(decided, rows)
+    rng = np.random.default_rng(1)
+    shown = replace(
+        drawn.shown,
+        payment=redraw(rng, drawn.payment_propensity, drawn.payment),
+        shipping=redraw(rng, drawn.shipping_propensity, drawn.shipping),
+        offer=redraw(rng, drawn.offer_propensity, drawn.offer),
+    )
+    noise = draw_noise(world, 99, rows, np.tile(np.arange(replications), n))
+    outcome = play(many, noise, shown)
+    for placement in PLACEMENTS:
+        q = expected.of(placement)
+        mean = outcome.potential(placement).reshape(n, replications, -1).mean(axis=1)
+        se = np.sqrt(q * (1 - q) / replications)
+        z = np.abs(mean - q) / se
+        # at most 12 * 15 comparisons: P(any |z| > 4.5) < 180 * 6.8e-6 = 0.0013
+        assert np.nanmax(z) < 4.5, placement
+
+
+def test_closed_form_by_hand() -> None:
+    """One method, one shipping option, one offer, even odds everywhere."""
+    situation = Situation(
+        review=np.zeros((1, 1)),
+        address=np.zeros(1),
+        confirm=np.zeros(1),
+        shipping=np.zeros((1, 1, 1)),
+        shipping_leave=np.zeros(1),
+        shipping_boost=np.log([3.0]),
+        payment=np.zeros((1, 2)),
+        payment_leave=np.log([2.0]),
+        payment_boost=np.log([2.0]),
+        decline=np.array([[0.2, 0.4]]),
+        retry=np.zeros(1),
+        trust=np.zeros(1),
+        payment_eligible=np.ones((1, 2), dtype=bool),
+        shipping_eligible=np.ones((1, 1), dtype=bool),
+        offer_eligible=np.ones((1, 1), dtype=bool),
+        is_digital=np.zeros(1, dtype=bool),
+    )
+    one = np.ones((1, 1))
+    expected = expected_conversion(situation, ByPlacement(np.array([[0.5, 0.5]]), one, one))
+    # a retry of the other method after a decline, with probability 1/2
+    gain_0, gain_1 = 0.8 + 0.2 * 0.5 * 0.6, 0.6 + 0.4 * 0.5 * 0.8
+    pay = np.array([(2 * gain_0 + gain_1) / 5, (gain_0 + 2 * gain_1) / 5])
+    path = 0.5 * 0.5 * 0.5 * (3 / 4)
+    assert expected.payment[0] == pytest.approx(path * pay, abs=1e-15)
+    assert expected.shipping[0, 0] == pytest.approx(path * pay.mean(), abs=1e-15)
+    assert expected.offer[0, 0] == pytest.approx(path * pay.mean(), abs=1e-15)
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_expected_rewards_are_calibrated(baseline: Dataset, placement: str) -> None:
+    """Given its state a conversion is Bernoulli(q): sums of y - q are martingales over visits."""
+    decisions = baseline.frame("decisions").filter(pl.col("placement") == placement)
+    options = baseline.options(placement)
+    code = {name: i for i, name in enumerate(options)}
+    action = decisions["action"].cast(pl.String).replace_strict(code).to_numpy()
+    expected = expected_rewards(baseline, placement, decisions["session_id"])
+    q = expected[np.arange(len(action)), action]
+    y = decisions["reward"].to_numpy()
+    for option in (None, *range(len(options))):
+        mine = np.ones(len(q), dtype=bool) if option is None else action == option
+        se = np.sqrt((q[mine] * (1 - q[mine])).sum())
+        # 4 standard errors, at most 10 comparisons each: P(false alarm) < 10 * 6.3e-5
+        assert abs((y[mine] - q[mine]).sum()) < 4 * se, option
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_potential_outcomes_are_calibrated(baseline: Dataset, placement: str) -> None:
+    truth = read_truth(baseline)
+    k = len(baseline.options(placement))
+    q = expected_rewards(baseline, placement, truth["session_id"])
+    rows = truth[f"{placement}_potential"].to_list()
+    potential = np.array(rows, dtype=np.float64).reshape(-1, k)
+    assert (np.isnan(q) == np.isnan(potential)).all()
+    se = np.sqrt(np.nansum(q * (1 - q), axis=0))
+    assert (np.abs(np.nansum(potential - q, axis=0)) < 4 * se).all()
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_actions_follow_their_propensities(baseline: Dataset, placement: str) -> None:
+    truth = read_truth(baseline, ["session_id", f"{placement}_propensity"])
+    decisions = baseline.frame("decisions").filter(pl.col("placement") == placement)
+    rows = truth.join(decisions, on="session_id", maintain_order="left")
+    options = baseline.options(placement)
+    p = np.nan_to_num(np.array(rows[f"{placement}_propensity"].to_list(), dtype=np.float64))
+    shown = rows["action"].cast(pl.String).to_numpy()
+    for i, option in enumerate(options):
+        se = np.sqrt((p[:, i] * (1 - p[:, i])).sum())
+        # 15 comparisons in all, 4 standard errors
+        assert abs((shown == option).sum() - p[:, i].sum()) < 4 * se, option
+
+
+def test_personalising_is_worth_points_of_conversion(baseline: Dataset) -> None:
+    """The default world leaves a policy something to find, and popularity is a fair rival."""
+    truth = read_truth(baseline)
+    q = expected_rewards(baseline, "payment", truth["session_id"])
+    p = np.nan_to_num(np.array(truth["payment_propensity"].to_list(), dtype=np.float64))
+    rows, values = np.arange(len(q)), {}
+    for name, choice in {"popularity": p.argmax(axis=1), "best": np.nanargmax(q, axis=1)}.items():
+        pi = np.zeros_like(p)
+        pi[rows, choice] = 1.0
+        values[name] = true_value(q, pi)
+    logged = true_value(q, p)
+    assert logged + 0.003 < values["popularity"] < values["best"] - 0.02
+
+
+def test_expected_rewards_come_in_the_given_order(baseline: Dataset) -> None:
+    ids = baseline.frame("sessions", ["session_id"])["session_id"].to_numpy()
+    in_order = expected_rewards(baseline, "offer", ids)
+    backwards = expected_rewards(baseline, "offer", ids[::-1])
+    assert np.array_equal(in_order, backwards[::-1], equal_nan=True)
+    twice = expected_rewards(baseline, "offer", [int(ids[5]), int(ids[5])])
+    assert np.array_equal(twice, in_order[[5, 5]], equal_nan=True)
+
+
+def test_unknown_sessions_and_placements_are_refused(baseline: Dataset) -> None:
+    with pytest.raises(DataError, match="row 0"):
+        expected_rewards(baseline, "offer", [-1])
+    with pytest.raises(NotFoundError, match="ofer"):
+        expected_rewards(baseline, "ofer", [0])
+
+
+def test_true_value_refuses_weight_on_what_was_not_eligible() -> None:
+    with pytest.raises(DataError, match="row 1"):
+        true_value(np.array([[0.1, 0.2], [0.3, np.nan]]), np.full((2, 2), 0.5))

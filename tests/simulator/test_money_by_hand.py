@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cpz.simulator.cart import Carts
+from cpz.simulator.money import Money, basis_points, settle
+from cpz.simulator.outcome import Outcome
+from cpz.simulator.world import World
+
+
+def purchase(world: World, *, country: str, offer: str, method: str, ship: str | None) -> Money:
+    """Settle one purchase of 100.00 in the country's currency, category apparel."""
+    true, none = np.ones(1, dtype=bool), np.zeros((1, 1), dtype=bool)
+    code = np.array([world.countries.index(country)])
+    carts = Carts(
+        country=code,
+        device=np.zeros(1, dtype=np.int64),
+        category=np.array([world.categories.index("apparel")]),
+        n_items=np.ones(1, dtype=np.int64),
+        value_minor=np.array([10_000]),
+        value_cents=10_000 / world.units_per_eur[code],
+        is_digital=np.array([ship is None]),
+        promotion=~true,
+    )
+    paid_by = np.array([world.payment.index(method)])
+    outcome = Outcome(
+        passed_review=true,
+        passed_address=true,
+        reached_payment=true,
+        passed_confirm=true,
+        shipping=np.array([-1 if ship is None else world.shipping.index(ship)]),
+        first_method=paid_by,
+        declined_first=~true,
+        retry_method=np.array([-1]),
+        declined_retry=~true,
+        method=paid_by,
+        converted=true,
+        payment_potential=none,
+        shipping_potential=none,
+        offer_potential=none,
+    )
+    return settle(world, carts, outcome, np.array([world.offer.index(offer)]))
+
+
+def amounts(money: Money) -> list[int]:
+    columns = (money.revenue, money.discount, money.fees, money.shipping_cost, money.margin)
+    return [int(column[0]) for column in columns]
+
+
+def test_a_plain_purchase(world: World) -> None:
+    # card: 160 bp of 100.00 + 4.90, plus 0.25 = 1.93; shipping 5.60 - 4.90; margin 45 %
+    got = amounts(purchase(world, country="DE", offer="none", method="card", ship="standard"))
+    assert got == [10_000, 0, 193, 70, 4_500 - 193 - 70]
+
+
+def test_free_shipping_is_paid_by_the_shop(world: World) -> None:
+    # the fee is on 100.00 alone: 1.60 + 0.25
+    shown = "free_shipping"
+    got = amounts(purchase(world, country="DE", offer=shown, method="card", ship="standard"))
+    assert got == [10_000, 0, 185, 560, 4_500 - 185 - 560]
+    # and does not cover express
+    got = amounts(purchase(world, country="DE", offer=shown, method="card", ship="express"))
+    assert got[3] == 1_090 - 990
+
+
+def test_a_voucher_on_digital_goods(world: World) -> None:
+    # 8 % of 100.00; PayPal 290 bp of 92.00 = 2.668, rounded to 2.67, plus 0.35
+    got = amounts(purchase(world, country="FR", offer="voucher", method="paypal", ship=None))
+    assert got == [9_200, 800, 302, 0, 4_500 - 800 - 302]
+
+
+def test_prices_and_fees_are_in_the_markets_currency(world: World) -> None:
+    # 11.3 SEK for a euro: 63.28 - 55.37 SEK; fee 160 bp of 155.37 = 2.49 plus 0.25 EUR = 2.82 SEK
+    got = amounts(purchase(world, country="SE", offer="none", method="card", ship="standard"))
+    assert got == [10_000, 0, 249 + 282, 6_328 - 5_537, 4_500 - 531 - 791]
+
+
+@given(st.integers(0, 10**12), st.integers(0, 10_000))
+def test_basis_points_round_halves_up(amount: int, rate: int) -> None:
+    got = int(basis_points(np.array([amount]), np.array([rate]))[0])
+    assert 2 * abs(got * 10_000 - amount * rate) <= 10_000
+    assert got == (2 * amount * rate + 10_000) // 20_000
+
+
+def test_basis_points_of_nothing_and_of_all() -> None:
+    assert basis_points(np.array([0, 1_234]), np.array([500, 10_000])).tolist() == [0, 1_234]
+    assert int(basis_points(np.array([1]), np.array([5_000]))[0]) == pytest.approx(1)
