@@ -1,0 +1,67 @@
+"""The one audit before any headline. To add a check: a function of the log, a line in CHECKS."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cpz.evaluation.ope.checks_data import constant_reward, duplicates, missing
+from cpz.evaluation.ope.checks_overlap import (
+    ess,
+    events,
+    exploration,
+    mean_weight,
+    support,
+    top_influence,
+    top_weight,
+)
+from cpz.evaluation.ope.checks_propensity import (
+    propensity_calibration,
+    propensity_floor,
+    propensity_plausibility,
+)
+from cpz.evaluation.ope.findings import Finding, Status, worst
+from cpz.evaluation.ope.log import Floats, LoggedDecisions
+
+Check = Callable[[LoggedDecisions], Finding]
+
+CHECKS: tuple[Check, ...] = (
+    support,
+    exploration,
+    mean_weight,
+    propensity_calibration,
+    propensity_plausibility,
+    propensity_floor,
+    ess,
+    top_weight,
+    events,
+    duplicates,
+    missing,
+    constant_reward,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """All findings; the status is the worst of them, and red refuses the headline."""
+
+    status: Status
+    findings: tuple[Finding, ...]
+
+    def of(self, status: Status) -> tuple[Finding, ...]:
+        """Return the findings of one status."""
+        return tuple(finding for finding in self.findings if finding.status is status)
+
+
+def audit(log: LoggedDecisions, psi: Floats | None = None) -> Audit:
+    """Run every check.
+
+    Args:
+        log: the policy against the log.
+        psi: (n,) influence values of the estimate that would be the headline, or None.
+
+    Raises:
+        NotEnoughDataError: fewer than two independent units.
+    """
+    findings = tuple(check(log) for check in CHECKS)
+    if psi is not None:
+        findings += (top_influence(log, psi),)
+    return Audit(worst(findings), findings)

@@ -1,0 +1,193 @@
+"""Evaluate one policy on one log with several estimators, after one audit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cpz.data.errors import UsageError
+from cpz.evaluation.ope.audit import Audit, audit
+from cpz.evaluation.ope.bias import bias_note
+from cpz.evaluation.ope.estimator import Estimator, Influence
+from cpz.evaluation.ope.findings import Status
+from cpz.evaluation.ope.interval import (
+    MeanInterval,
+    effective_sample_size,
+    mean_interval,
+    student_interval,
+)
+from cpz.evaluation.ope.log import LoggedDecisions
+from cpz.evaluation.ope.parameters import EstimatorParameters
+from cpz.evaluation.ope.registry import DEFAULT_ESTIMATORS, find_estimator
+from cpz.evaluation.ope.results import OffPolicyResult, PolicyValue, Uplift
+
+#: The headline takes the first of these that was asked for. Never one that is biased by design.
+HEADLINE_ORDER = ("dr", "snipw", "sndr", "ipw")
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How results name things: the policy, the reward, and what one row is."""
+
+    policy: str = "the evaluation policy"
+    reward: str = "reward"
+    row: str = "decision"
+
+
+def evaluate_policy(
+    log: LoggedDecisions,
+    estimators: Sequence[str] = DEFAULT_ESTIMATORS,
+    parameters: EstimatorParameters | None = None,
+    wording: Wording | None = None,
+) -> OffPolicyResult:
+    """Estimate a policy's value and its uplift over the logging policy.
+
+    Args:
+        log: the policy against the log.
+        estimators: names from `registry.ESTIMATORS`.
+        parameters: thresholds; None for the defaults.
+        wording: names for the headline; None for neutral ones.
+
+    Raises:
+        UsageError: an unknown estimator, none at all, or one that needs a missing outcome model.
+        NotEnoughDataError: no overlap, or fewer than two independent units.
+    """
+    chosen = [find_estimator(name) for name in dict.fromkeys(estimators)]
+    if not chosen:
+        raise UsageError("no estimator was asked for", hint="for example: ipw, snipw, dm, dr")
+    wording = wording or Wording()
+    resolved = (parameters or EstimatorParameters()).resolved(log.n_units)
+    lead = _lead(estimators)
+    lead_audit: Audit | None = None
+    values: dict[str, PolicyValue] = {}
+    uplifts: dict[str, Uplift] = {}
+    for estimator in chosen:
+        # one estimator's n influence values at a time: memory stays at a few vectors
+        influence = estimator.influence(log, resolved)
+        values[estimator.name] = _policy_value(estimator, log, influence, resolved)
+        uplifts[estimator.name] = _uplift(values[estimator.name], log, influence)
+        if estimator.name == lead:
+            lead_audit = audit(log, influence.psi)
+    checked = lead_audit or audit(log)
+    logged = _logging_value(log)
+    reason = _refusal(checked, lead)
+    headline = None if reason else _headline(values[lead], uplifts[lead], logged, checked, wording)
+    return OffPolicyResult(values, logged, uplifts, checked, headline, reason, _estimand(wording))
+
+
+def _lead(estimators: Sequence[str]) -> str:
+    return next((name for name in HEADLINE_ORDER if name in estimators), "")
+
+
+def _refusal(checked: Audit, lead: str) -> str:
+    if checked.status is Status.RED:
+        return "; ".join(finding.message for finding in checked.of(Status.RED))
+    if not lead:
+        return f"a headline needs one of {', '.join(HEADLINE_ORDER)}"
+    return ""
+
+
+def _policy_value(
+    estimator: Estimator,
+    log: LoggedDecisions,
+    influence: Influence,
+    parameters: EstimatorParameters,
+) -> PolicyValue:
+    mean = mean_interval(influence.psi, log.unit)
+    # the estimator's own arithmetic stands: mean(psi) differs from it by rounding alone
+    interval = student_interval(influence.estimate, mean.se, mean.df)
+    return PolicyValue(
+        estimate=influence.estimate,
+        se=interval.se,
+        ci=interval.ci,
+        ess=float(len(log))
+        if influence.weight is None
+        else effective_sample_size(influence.weight),
+        n=len(log),
+        n_units=log.n_units,
+        parameters=parameters.chosen(estimator.takes),
+        method=f"{estimator.name}; {interval_method(log)}",
+        bias_note=bias_note(estimator, log, influence),
+        notes=_notes(interval, log, influence),
+    )
+
+
+def _uplift(value: PolicyValue, log: LoggedDecisions, influence: Influence) -> Uplift:
+    interval = mean_interval(influence.psi - log.reward, log.unit)
+    return Uplift(
+        estimate=interval.estimate,
+        se=interval.se,
+        ci=interval.ci,
+        p_value=interval.p_value,
+        ess=value.ess,
+        n=value.n,
+        n_units=value.n_units,
+        parameters=value.parameters,
+        method=f"paired difference to the logged reward; {value.method}",
+    )
+
+
+def _logging_value(log: LoggedDecisions) -> PolicyValue:
+    interval = mean_interval(log.reward, log.unit)
+    return PolicyValue(
+        estimate=interval.estimate,
+        se=interval.se,
+        ci=interval.ci,
+        ess=float(len(log)),
+        n=len(log),
+        n_units=log.n_units,
+        parameters={},
+        method=f"mean logged reward; {interval_method(log)}",
+    )
+
+
+def interval_method(log: LoggedDecisions) -> str:
+    """Return how intervals are made, in words."""
+    kind = "independent rows" if log.unit is None else "clustered by unit (CR1)"
+    return f"95 % Student t interval on influence values, {kind}"
+
+
+def _notes(interval: MeanInterval, log: LoggedDecisions, influence: Influence) -> tuple[str, ...]:
+    notes: list[str] = []
+    if influence.weight is None:
+        notes.append("the interval leaves out the outcome model's own error")
+    low, high = float(log.reward.min()), float(log.reward.max())
+    slack = 1e-9 * max(abs(low), abs(high), 1.0)
+    if not low - slack <= interval.estimate <= high + slack:
+        notes.append(f"the estimate lies outside the rewards' range [{low:g}, {high:g}]")
+    elif interval.ci[0] < low - slack or interval.ci[1] > high + slack:
+        notes.append(f"the interval leaves the rewards' range [{low:g}, {high:g}]")
+    return tuple(notes)
+
+
+def _estimand(wording: Wording) -> str:
+    return (
+        f"mean {wording.reward} per {wording.row}, had {wording.policy} chosen the actions in the "
+        "contexts of this log"
+    )
+
+
+def _headline(
+    value: PolicyValue, uplift: Uplift, logged: PolicyValue, checked: Audit, wording: Wording
+) -> str:
+    units = "" if value.n_units == value.n else f" from {value.n_units} units"
+    care = ", ".join(finding.id for finding in checked.of(Status.AMBER))
+    bias = " Weights were clipped: biased by design." if value.bias_note else ""
+    return (
+        f"Under {wording.policy} the mean {wording.reward} per {wording.row} is estimated at "
+        f"{_number(value.estimate)} ({_span(value.ci)}; {value.method}; {value.n} rows{units}), "
+        f"against {_number(logged.estimate)} as logged: an uplift of {uplift.estimate:+.4g} "
+        f"({_span(uplift.ci)}, p = {uplift.p_value:.2g}){_verdict(uplift)}.{bias}"
+        + (f" Read with care, amber: {care}." if care else "")
+    )
+
+
+def _verdict(uplift: Uplift) -> str:
+    low, high = uplift.ci
+    return ", which this log cannot tell from none" if low <= 0.0 <= high else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _span(ci: tuple[float, float]) -> str:
+    return f"{_number(ci[0])} to {_number(ci[1])}"

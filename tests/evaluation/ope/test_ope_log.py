@@ -1,0 +1,121 @@
+"""Validation on entry, the sufficient vectors and the support mass, by hand."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from cpz.data.errors import DataError, NotEnoughDataError, UsageError
+from cpz.data.probabilities import ActionProbabilities
+from cpz.evaluation.ope.log import LogColumns, dense_codes, logged_decisions, unsupported_mass
+from cpz.evaluation.ope.parameters import EstimatorParameters
+
+HALF = ActionProbabilities(np.array([[0.5, 0.5]]), np.zeros(3, dtype=np.int64))
+NAN = float("nan")
+
+
+def _columns(**changed: Any) -> LogColumns:
+    values: dict[str, Any] = {
+        "action": np.array([0, 1, 0]),
+        "reward": np.array([1.0, 0.0, 1.0]),
+        "propensity": np.array([0.5, 0.25, 1.0]),
+    }
+    return LogColumns(**(values | changed))
+
+
+def test_vectors_by_hand() -> None:
+    q_hat = np.array([[0.0, 1.0], [0.5, 0.25], [1.0, 0.0]])
+    log = logged_decisions(_columns(unit=np.array([9, 4, 9])), HALF, q_hat)
+    assert log.weight.tolist() == [1.0, 2.0, 0.5]
+    assert log.q_taken is not None
+    assert log.q_taken.tolist() == [0.0, 0.25, 1.0]
+    assert log.q_policy is not None
+    assert log.q_policy.tolist() == [0.5, 0.375, 0.5]
+    assert log.unit is not None
+    assert log.unit.tolist() == [1, 0, 1]
+    assert (len(log), log.n_units, log.n_actions, log.has_q_hat) == (3, 2, 2, True)
+
+
+def test_without_model_or_unit() -> None:
+    log = logged_decisions(_columns(), HALF)
+    assert (log.n_units, log.has_q_hat) == (3, False)
+
+
+@pytest.mark.parametrize(
+    ("column", "bad", "row"),
+    [
+        ("propensity", [0.5, 0.0, 1.0], 2),
+        ("propensity", [0.5, 0.5, 1.01], 3),
+        ("propensity", [NAN, 0.5, 1.0], 1),
+        ("propensity", [0.5, -0.5, 1.0], 2),
+        ("reward", [1.0, NAN, 0.0], 2),
+        ("reward", [1.0, 0.0, np.inf], 3),
+        ("action", [0, 2, 1], 2),
+        ("action", [0, 1, -1], 3),
+    ],
+)
+def test_bad_values_name_column_and_row(column: str, bad: list[float], row: int) -> None:
+    with pytest.raises(DataError, match=rf"{column}: 1 of 3 .*row {row}"):
+        logged_decisions(_columns(**{column: np.array(bad)}), HALF)
+
+
+@pytest.mark.parametrize("table", [[[0.5, 0.4]], [[1.5, -0.5]], [[NAN, 1.0]]])
+def test_policy_rows_must_be_distributions(table: list[list[float]]) -> None:
+    with pytest.raises(DataError, match="policy: 1 of 1"):
+        logged_decisions(_columns(), ActionProbabilities(np.array(table), HALF.row))
+
+
+def test_empty_log_is_not_enough() -> None:
+    empty = LogColumns(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))
+    with pytest.raises(NotEnoughDataError):
+        logged_decisions(empty, HALF)
+
+
+def test_lengths_must_agree() -> None:
+    with pytest.raises(ValueError, match="lengths differ"):
+        logged_decisions(_columns(reward=np.zeros(2)), HALF)
+
+
+def test_model_shape_and_missing_predictions() -> None:
+    with pytest.raises(DataError, match="shape"):
+        logged_decisions(_columns(), HALF, np.zeros((3, 3)))
+    with pytest.raises(DataError, match=r"q_hat: 1 of 3 .*row 3"):
+        logged_decisions(_columns(), HALF, np.array([[0.0, 0.0], [0.0, 0.0], [0.0, NAN]]))
+
+
+def test_predictions_may_be_missing_where_the_policy_never_goes() -> None:
+    policy = ActionProbabilities(np.array([[0.0, 1.0]]), HALF.row)
+    q_hat = np.array([[NAN, 0.25]] * 3)
+    log = logged_decisions(_columns(), policy, q_hat)
+    assert log.q_taken is not None
+    assert log.q_taken.tolist() == [0.0, 0.25, 0.0]
+    assert log.q_policy is not None
+    assert log.q_policy.tolist() == [0.25] * 3
+
+
+@given(hnp.arrays(np.int64, st.integers(1, 30), elements=st.integers(-5, 40)))
+def test_dense_codes_keep_identity_and_order(unit: np.ndarray) -> None:
+    """Both ways of counting give what np.unique gives."""
+    assert dense_codes(unit).tolist() == np.unique(unit, return_inverse=True)[1].tolist()
+
+
+def test_unsupported_mass_counts_by_position() -> None:
+    """Position 0 never shows action 1, position 1 never shows action 0: (2 x .25 + .75) / 3."""
+    table = np.array([[0.75, 0.25]])
+    position, action = np.array([0, 0, 1]), np.array([0, 0, 1])
+    shared = ActionProbabilities(table, np.zeros(3, dtype=np.int64))
+    dense = ActionProbabilities(np.repeat(table, 3, axis=0))
+    for policy in (shared, dense):
+        assert unsupported_mass(action, position, policy) == pytest.approx(1.25 / 3)
+        assert unsupported_mass(action, None, policy) == 0.0
+
+
+@pytest.mark.parametrize(
+    "bad", [{"clip": 0.0}, {"clip": -1.0}, {"switch_tau": -0.1}, {"shrinkage_lambda": NAN}]
+)
+def test_parameters_out_of_range(bad: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match=next(iter(bad))):
+        EstimatorParameters(**bad)
