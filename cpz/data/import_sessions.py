@@ -46,7 +46,10 @@ def import_sessions(path: Path, mapping: SessionMapping) -> ImportedTables:
     if mapping.columns.shopper is None:
         notes.append("no shopper is mapped: each session counts as its own shopper")
     if mapping.columns.started_at is None:
-        notes.append("no time is mapped: file order stands in for it")
+        notes.append(
+            "no time is mapped: training holds out a keyed share of the shoppers instead of the "
+            "latest sessions"
+        )
     named = pl.DataFrame([values.alias(name) for name, values in columns.items()])
     return ImportedTables(
         source=source,

@@ -1,0 +1,88 @@
+# Needs Python 3.11 to 3.13, pip and make; nothing else. Another interpreter: make demo PYTHON=python3.12
+# Which package index is used is a matter of your own pip configuration: no file here names one.
+
+PYTHON ?= python3
+VENV ?= .venv
+UV ?= uv
+UPGRADE ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCKED := $(PIP) install --quiet --require-hashes --only-binary :all:
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo check test proof bench docs reference lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+setup: $(VENV)/.stamp-dev ## environment with everything that make check and make test need
+
+demo: $(VENV)/.stamp-runtime ## simulate, train and evaluate on 100,000 synthetic sessions
+	$(BIN)/cpz demo
+
+check: $(VENV)/.stamp-dev ## style, types and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/basedpyright --warnings
+	$(BIN)/lint-imports
+
+test: $(VENV)/.stamp-dev ## every test but the slow statistical proofs
+	$(BIN)/python -m pytest -q -m "not slow"
+
+proof: $(VENV)/.stamp-dev ## the slow statistical proofs
+	$(BIN)/python -m pytest -q -m slow
+
+bench: $(VENV)/.stamp-dev ## every benchmark, one JSON document each
+	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script" >&2; $(BIN)/python $$script; done
+
+docs: $(VENV)/.stamp-docs ## the documentation as a site in site/; a warning is an error
+	$(BIN)/zensical build --clean --strict
+
+reference: $(VENV)/.stamp-dev ## option tables and JSON schemas in docs/, from the code
+	$(BIN)/python tools/reference.py
+
+# One version of each package on all three Pythons (fork-strategy fewest). dev.txt and docs.txt are held
+# to what runtime.txt chose, so that tests run on what users run.
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url
+
+lock: ## write requirements/*.txt; UPGRADE=--upgrade takes the newest versions (needs uv)
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=path/to/uv" >&2; exit 1; }
+	$(LOCK) $(UPGRADE) pyproject.toml --group build --output-file requirements/runtime.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	$(LOCK) $(UPGRADE) --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt
+
+clean: ## remove the environment and everything that was generated
+	rm -rf $(VENV) site dist build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+
+# --- environment; a stamp is newer than all it was made from, so repeats cost nothing ---
+
+$(VENV)/.stamp-python:
+	@$(PYTHON) -c "" 2>/dev/null || { echo "$(PYTHON) is not there. Install Python 3.11 to 3.13, or name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" || { echo "cpz needs Python 3.11 to 3.13, but $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c "import venv, ensurepip" 2>/dev/null || { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.stamp-runtime: $(VENV)/.stamp-python requirements/runtime.txt pyproject.toml
+	$(LOCKED) -r requirements/runtime.txt
+	$(INSTALL_CPZ)
+	@touch $@
+
+$(VENV)/.stamp-dev: $(VENV)/.stamp-python requirements/dev.txt pyproject.toml
+	$(LOCKED) -r requirements/dev.txt
+	$(INSTALL_CPZ)
+	@touch $@
+
+$(VENV)/.stamp-docs: $(VENV)/.stamp-python requirements/docs.txt
+	$(LOCKED) -r requirements/docs.txt
+	@touch $@
+
+# The build backend is in the lock, so this step needs no index.
+define INSTALL_CPZ
+$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+@$(BIN)/python -c "import lightgbm" || { echo "LightGBM needs the OpenMP runtime. Debian, Ubuntu: apt-get install libgomp1; macOS: brew install libomp" >&2; exit 1; }
+endef
