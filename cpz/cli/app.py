@@ -1,0 +1,152 @@
+"""The command tree and the one error handler. Imports no heavy library."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cpz import __version__
+from cpz.cli import data, demo, doctor, evaluate, simulate, train, version
+from cpz.cli.settings import read_settings
+from cpz.data.errors import CpzError
+
+BUG = 70
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="cpz",
+    help="Simulation and offline evaluation of AI-driven checkout personalization.",
+    epilog="Start with: cpz demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("demo")(demo.demo)
+app.command("simulate")(simulate.simulate)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(data.app, name="data")
+app.command("doctor")(doctor.doctor)
+app.command("version")(version.version)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"cpz {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", envvar="CPZ_CONFIG", help="TOML file of option defaults (cpz.toml)."
+        ),
+    ] = None,
+    _show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Simulation and offline evaluation of AI-driven checkout personalization."""
+    context.default_map = read_settings(config, known_options())
+
+
+def known_options() -> dict[str, dict[str, str]]:
+    """Return, per command, its long options without dashes and the parameter each one sets."""
+    tree: Any = typer.main.get_command(app)
+    return {
+        name: {
+            opt.removeprefix("--"): param.name
+            for param in command.params
+            for opt in param.opts
+            if opt.startswith("--")
+        }
+        for name, command in tree.commands.items()
+        if not hasattr(command, "commands")
+    }
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; return the exit code. The one place that catches errors."""
+    arguments = arguments or ["--help"]
+    as_json = "--json" in arguments
+    try:
+        code = app(list(arguments), prog_name="cpz", standalone_mode=False)
+    except CpzError as error:
+        return _report(error, as_json)
+    except typer.TyperException as error:
+        message = error.format_message()
+        return _report(_usage(message, arguments), as_json)
+    except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _bug(error, as_json)
+    if code == INTERRUPTED:
+        return _report(_interrupted(), as_json)
+    return code if isinstance(code, int) else 0
+
+
+def _usage(message: str, arguments: Sequence[str]) -> CpzError:
+    from cpz.data.errors import UsageError
+
+    words = [word for word in arguments if not word.startswith("-")][:1]
+    return UsageError(message, hint=f"see `{' '.join(['cpz', *words, '--help'])}`")
+
+
+def _interrupted() -> CpzError:
+    error = CpzError(
+        "interrupted: what was there before is untouched",
+        hint="run the same command again to continue",
+    )
+    error.kind = "interrupted"
+    error.exit_code = INTERRUPTED
+    return error
+
+
+def _bug(error: Exception, as_json: bool) -> int:
+    if os.environ.get("CPZ_TRACEBACK"):
+        traceback.print_exception(error)
+    wrapped = CpzError(
+        f"{type(error).__name__}: {error}",
+        hint="this is a bug in cpz; set CPZ_TRACEBACK=1, run again, and report what it prints",
+    )
+    wrapped.kind = "bug"
+    wrapped.exit_code = BUG
+    return _report(wrapped, as_json)
+
+
+def _report(error: CpzError, as_json: bool) -> int:
+    if as_json:
+        from cpz.cli.outcome import encode_json
+
+        body = {
+            "code": f"cpz.{error.kind}",
+            "kind": error.kind,
+            "message": error.message,
+            "hint": error.hint,
+            "path": error.path,
+            "exit_code": error.exit_code,
+        }
+        print(encode_json({"schema": "cpz.error/1", "ok": False, "error": body}))
+    else:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  next: {error.hint}", file=sys.stderr)
+    return error.exit_code

@@ -1,0 +1,143 @@
+"""What a command hands back: one value that becomes tables for a person or JSON for a machine."""
+
+import math
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from cpz import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A check with a limit. A failed gate makes the exit code 1 and changes nothing else."""
+
+    id: str
+    status: Literal["pass", "fail", "no data"]
+    value: float | str | None
+    limit: float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file or folder that the command wrote."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished command.
+
+    Attributes:
+        name: the command's words, "simulate" or "data import".
+        result: the command's own result value; a dataclass or msgspec struct.
+        seed: the seed that was used, if any.
+        inputs: the files, datasets and models that were read.
+        gates: checks that may turn the exit code to 1.
+        warnings: sentences a reader must not miss; they change no exit code.
+        outputs: what was written.
+        next: commands worth running now.
+    """
+
+    name: str
+    result: object
+    seed: int | None = None
+    inputs: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    warnings: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    next: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """Return 1 when a gate failed, else 0."""
+        return int(any(gate.status == "fail" for gate in self.gates))
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The one JSON document on stdout (DESIGN: what every command keeps to)."""
+
+    schema: str
+    ok: bool
+    command: str
+    version: str
+    seed: int | None
+    inputs: tuple[str, ...]
+    result: Any
+    gates: tuple[Gate, ...] = ()
+    warnings: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    next: tuple[str, ...] = field(default=())
+
+
+def command_line() -> str:
+    """Return the command as typed, quoted so that it can be pasted."""
+    return shlex.join(["cpz", *sys.argv[1:]])
+
+
+def plain(value: object) -> Any:
+    """Return JSON-ready built-ins in which every non-finite number is None."""
+    return _finite(msgspec.to_builtins(value))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def encode_json(value: object) -> str:
+    """Encode any result as indented JSON, stable to the byte."""
+    return msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode()
+
+
+def envelope(outcome: Outcome) -> Envelope:
+    """Wrap an outcome in the envelope that every command shares."""
+    return Envelope(
+        schema=f"cpz.{outcome.name.replace(' ', '-')}/1",
+        ok=True,
+        command=command_line(),
+        version=__version__,
+        seed=outcome.seed,
+        inputs=outcome.inputs,
+        result=outcome.result,
+        gates=outcome.gates,
+        warnings=outcome.warnings,
+        outputs=outcome.outputs,
+        next=outcome.next,
+    )
+
+
+def finish(outcome: Outcome, as_json: bool, render: "Callable[[Console], None]") -> int:
+    """Print the outcome in the form asked for and return the exit code."""
+    from rich.console import Console
+
+    if as_json:
+        sys.stdout.write(encode_json(envelope(outcome)) + "\n")
+        return outcome.exit_code
+    console = Console()
+    render(console)
+    for warning in outcome.warnings:
+        console.print(f"[yellow]warning[/] {warning}", highlight=False, soft_wrap=True)
+    for gate in outcome.gates:
+        if gate.status == "fail":
+            console.print(f"[red]gate {gate.id} failed[/]: {gate.value} (limit {gate.limit})")
+    for output in outcome.outputs:
+        console.print(f"[dim]{output.kind}[/] {output.path}", highlight=False, soft_wrap=True)
+    for command in outcome.next:
+        console.print(f"[dim]next[/] {command}", highlight=False, soft_wrap=True)
+    return outcome.exit_code
