@@ -114,7 +114,7 @@ class Predictive:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateResult:
     """An evaluation. The upper part is about one placement: the flat log's, or the one asked for.
 
@@ -122,17 +122,17 @@ class EvaluateResult:
     upper part is null where the data hold no decisions.
     """
 
-    placement: str | None
-    policy: str | None
-    estimand: str | None
-    outcome_model: str | None
-    policy_value: Mapping[str, PolicyValue] | None
-    logging_value: PolicyValue | None
-    uplift: Mapping[str, Uplift] | None
-    audit: Audit | None
-    headline: str | None
+    placement: str | None = None
+    policy: str | None = None
+    estimand: str | None = None
+    outcome_model: str | None = None
+    policy_value: Mapping[str, PolicyValue] | None = None
+    logging_value: PolicyValue | None = None
+    uplift: Mapping[str, Uplift] | None = None
+    audit: Audit | None = None
+    headline: str | None = None
     headline_reason: str
-    truth: TrueValues | None
+    truth: TrueValues | None = None
     predictive: dict[str, Predictive]
     placements: dict[str, PlacementResult]
 
@@ -167,8 +167,7 @@ def evaluate_result(
     """Lift one placement's result to the top; without any, say that there is none."""
     if lead is None:
         reason = "no decisions: there is no choice whose value could be estimated"
-        nothing = (None,) * 9
-        return EvaluateResult(*nothing, reason, None, predictive, placements)
+        return EvaluateResult(headline_reason=reason, predictive=predictive, placements=placements)
     return EvaluateResult(
         placement=lead.placement,
         policy=lead.policy,

@@ -9,6 +9,7 @@ from cpz.cli.evaluations import run_evaluate
 from cpz.cli.results import PlacementResult
 from cpz.cli.simulate import SimulateArguments, run_simulate
 from cpz.cli.train import TrainArguments, run_train
+from cpz.data.tables import PLACEMENTS
 
 #: Under a coverage of 95 % fewer than 90 of 100 intervals hold the truth with probability 1.1 %
 #: (binomial); the seeds are fixed, so the outcome is too. Runs share nothing but the code.
@@ -43,7 +44,7 @@ def test_greedy_beats_logging_and_popularity_at_the_size_of_the_demo(tmp_path: P
 
 @pytest.mark.slow
 def test_dr_interval_covers_the_truth(tmp_path: Path) -> None:
-    covered = dict.fromkeys(("payment", "shipping", "offer"), 0)
+    covered: dict[str, int] = dict.fromkeys(PLACEMENTS, 0)
     for seed in range(1_000, 1_000 + RUNS):
         for name, found in _walk(tmp_path, SMALL, seed, 40).items():
             assert found.truth is not None
