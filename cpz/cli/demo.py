@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cpz.cli.evaluate import EvaluateArguments
+from cpz.cli.arguments import EvaluateArguments, SimulateArguments, TrainArguments
 from cpz.cli.options import JobsOption, JsonOption, SeedOption
 from cpz.cli.outcome import Outcome, finish
-from cpz.cli.simulate import SimulateArguments, default_jobs, run_simulate
-from cpz.cli.train import TrainArguments, run_train
+from cpz.cli.simulate import default_jobs, run_simulate
+from cpz.cli.train import run_train
 
 if TYPE_CHECKING:
     from cpz.cli.evaluations import Evaluated

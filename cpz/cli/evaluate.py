@@ -1,11 +1,11 @@
 """`cpz evaluate`: what a policy is worth off-line, and how sure that is."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cpz.cli.arguments import EvaluateArguments
 from cpz.cli.options import (
     DEFAULT_WORKSPACE,
     DatasetOption,
@@ -29,24 +29,6 @@ Policy = Annotated[
     str,
     typer.Option("--policy", help="With --log: a policy file. Else: a policy of the model."),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateArguments:
-    """The command's values, as one."""
-
-    dataset: str = "default"
-    model: str = "default"
-    model_version: str = "champion"
-    placement: str | None = None
-    policy: str = "greedy"
-    estimators: str = ""
-    clip: float | None = None
-    switch_tau: float | None = None
-    shrinkage_lambda: float | None = None
-    folds: int = 3
-    seed: int = 0
-    with_truth: bool = False
 
 
 def evaluate(

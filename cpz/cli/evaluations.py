@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cpz.cli.evaluate import EvaluateArguments
+from cpz.cli.arguments import EvaluateArguments
 from cpz.cli.evaluation_report import evaluation_report
 from cpz.cli.outcome import Gate, Outcome, Output, command_line
 from cpz.cli.progress import progress_bar

@@ -1,12 +1,12 @@
 """`cpz simulate`: make a dataset of checkout sessions whose every counterfactual is known."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cpz.cli.arguments import SimulateArguments
 from cpz.cli.options import (
     DEFAULT_WORKSPACE,
     DatasetOption,
@@ -34,18 +34,6 @@ def default_jobs() -> int:
     except AttributeError:  # not on macOS
         cores = os.cpu_count() or 1
     return min(cores, MAX_DEFAULT_JOBS)
-
-
-@dataclass(frozen=True, slots=True)
-class SimulateArguments:
-    """The command's values, as one."""
-
-    scenario: str
-    overrides: tuple[str, ...]
-    sessions: int
-    seed: int
-    dataset: str
-    jobs: int
 
 
 def simulate(

@@ -1,11 +1,11 @@
 """`cpz train`: learn outcome models and policies from a dataset's decisions."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cpz.cli.arguments import TrainArguments
 from cpz.cli.options import (
     DEFAULT_WORKSPACE,
     DatasetOption,
@@ -22,19 +22,6 @@ if TYPE_CHECKING:
 
 #: Assembling counts as one stage, then one per placement.
 STAGES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class TrainArguments:
-    """The command's values, as one."""
-
-    dataset: str = "default"
-    model: str = "default"
-    placements: tuple[str, ...] | None = None
-    test_share: float = 0.25
-    epsilon: float = 0.1
-    trees: int = 400
-    seed: int = 0
 
 
 def train(

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from cpz.cli.evaluate import EvaluateArguments
+from cpz.cli.arguments import EvaluateArguments, SimulateArguments, TrainArguments
 from cpz.cli.evaluations import run_evaluate
 from cpz.cli.results import PlacementResult
-from cpz.cli.simulate import SimulateArguments, run_simulate
-from cpz.cli.train import TrainArguments, run_train
+from cpz.cli.simulate import run_simulate
+from cpz.cli.train import run_train
 from cpz.data.tables import PLACEMENTS
 
 #: Under a coverage of 95 % fewer than 90 of 100 intervals hold the truth with probability 1.1 %
