@@ -57,7 +57,7 @@ def simulate(
     Examples:
         cpz simulate --sessions 20000 --seed 7
         cpz simulate --scenario tiny --dataset small
-        cpz simulate --set placements.payment.logging.policy='"uniform"' --dataset uniform
+        cpz simulate --set "logging.payment.policy='uniform'" --dataset uniform
     """
     from cpz.cli.tables import simulate_tables
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cpz.data.array_files import list_column, load_array
-from cpz.data.distributions import check_distributions, wrong
+from cpz.data.distributions import TOLERANCE, check_distributions, wrong
 from cpz.data.flat_log import FlatLog
 from cpz.data.policy_tables import from_table
 from cpz.data.probabilities import ActionProbabilities
@@ -58,11 +58,15 @@ def _from_array(array: Floats, log: FlatLog, path: Path) -> tuple[FlatLog, Actio
     per_row = array.ndim == 2 and len(array) == log.n and array.shape[1] >= log.n_actions
     per_position = column_of_row is not None and len(array) >= log.n_actions
     if per_row and per_position:
-        raise wrong(
-            path,
-            f"shape {array.shape} can mean (n_actions, n_positions) or (n, n_actions)",
-            "write the policy as a table with the columns action, position, probability",
-        )
+        # a reading in which the distributions do not sum to 1 is not the one that was meant
+        per_position = _sums_to_1(array, axis=0)
+        if per_position and _sums_to_1(array, axis=1):
+            raise wrong(
+                path,
+                f"shape {array.shape} can mean (n_actions, n_positions) or (n, n_actions)",
+                "write the policy as a table with the columns action, position, probability",
+            )
+        per_row = not per_position
     if per_row:
         return _from_rows(array, log, path)
     if column_of_row is not None:
@@ -75,6 +79,10 @@ def _from_array(array: Floats, log: FlatLog, path: Path) -> tuple[FlatLog, Actio
         if log.position is None
         else f"the log's positions are {', '.join(log.positions[:8])}",
     )
+
+
+def _sums_to_1(array: Floats, axis: int) -> bool:
+    return bool((np.abs(array.sum(axis=axis) - 1.0) <= TOLERANCE).all())
 
 
 def _position_columns(log: FlatLog, n_columns: int) -> Ints | None:

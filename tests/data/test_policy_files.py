@@ -104,6 +104,15 @@ def test_one_distribution_per_row(tmp_path: Path) -> None:
     assert dense(INTEGERS, path) == table
 
 
+def test_sums_tell_two_meanings_apart(tmp_path: Path) -> None:
+    """Three rows, three actions, three positions: only one reading has distributions."""
+    log = make_log([0, 1, 2], ("0", "1", "2"), position=np.array([0, 1, 2]), positions=tuple("012"))
+    by_row = [[0.2, 0.3, 0.5], [0.2, 0.3, 0.5], [0.2, 0.3, 0.5]]
+    assert dense(log, save(tmp_path, by_row)) == by_row
+    by_position = np.array(by_row).T.tolist()
+    assert dense(log, save(tmp_path, by_position)) == by_row
+
+
 def test_a_shape_with_two_meanings_is_refused(tmp_path: Path) -> None:
     log = make_log([0, 1, 2], ("0", "1", "2"), position=np.array([0, 1, 2]), positions=tuple("012"))
     with pytest.raises(DataError, match="can mean") as caught:
