@@ -1,0 +1,147 @@
+"""Analysing 1,000,000 users with 4 metrics and CUPED: the whole process against one SQL query.
+
+Run `python benchmarks/ab.py [--users N]`. The floor is a process that starts DuckDB, reads the
+same Parquet file and sums what the four metrics need in one query, without inference, exactness or
+checks of the rows. Both are whole processes, import included, run in turn; the ratio of their
+medians is what holds on other machines. `analysis` is the time after reading the file.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import polars as pl
+
+REPEATS = 5
+
+METRICS = """
+unit = "user"
+variant = "variant"
+control = "0"
+[metrics.orders]
+kind = "mean"
+value = "orders"
+covariate = "orders_pre"
+[metrics.orders_per_session]
+kind = "ratio"
+numerator = "orders"
+denominator = "sessions"
+covariate = "orders_pre"
+covariate_denominator = "sessions_pre"
+[metrics.revenue]
+kind = "mean"
+value = "revenue"
+covariate = "revenue_pre"
+[metrics.revenue_per_order]
+kind = "ratio"
+numerator = "revenue"
+denominator = "orders"
+covariate = "revenue_pre"
+covariate_denominator = "orders_pre"
+"""
+
+COLUMNS = ("orders", "sessions", "revenue", "orders_pre", "sessions_pre", "revenue_pre")
+
+FLOOR = """
+import duckdb, sys
+names = sys.argv[2].split(",")
+sums = [f"sum({a})" for a in names]
+sums += [f"sum({a} * {b})" for i, a in enumerate(names) for b in names[i:]]
+query = f"select variant, count(*), {', '.join(sums)} from '{sys.argv[1]}' group by variant"
+duckdb.sql(query).fetchall()
+"""
+
+PROCESS = "from cpz.cli.app import main; main()"
+
+ANALYSIS = """
+import sys, time
+from pathlib import Path
+from cpz.data.ab_metrics import load_experiment
+from cpz.data.ab_units import load_units
+from cpz.evaluation.ab.analyze import analyze
+experiment = load_experiment(Path(sys.argv[2]))
+units = load_units(Path(sys.argv[1]), experiment)
+start = time.perf_counter()
+analyze(units, experiment)
+print(time.perf_counter() - start)
+"""
+
+
+def make_file(path: Path, n: int) -> None:
+    rng = np.random.default_rng(1)
+    taste = rng.gamma(2.0, 0.5, n)
+    columns: dict[str, object] = {"user": np.arange(n), "variant": rng.integers(0, 2, n)}
+    for suffix in ("", "_pre"):
+        sessions = 1 + rng.poisson(2 * taste)
+        orders = rng.binomial(sessions, 0.3)
+        columns[f"sessions{suffix}"] = sessions
+        columns[f"orders{suffix}"] = orders
+        columns[f"revenue{suffix}"] = orders * rng.gamma(3.0, 20.0, n)
+    pl.DataFrame(columns).write_parquet(path)
+
+
+def seconds(command: list[str], folder: str) -> tuple[float, str]:
+    environment = {**os.environ, "PYTHONPATH": folder}
+    start = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return time.perf_counter() - start, done.stdout
+
+
+def peak_mb() -> float:
+    """Return the largest child so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--users", type=int, default=1_000_000)
+    options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        file, metrics = Path(folder, "users.parquet"), Path(folder, "metrics.toml")
+        make_file(file, options.users)
+        metrics.write_text(METRICS)
+        # pandas is here only because a test's yardstick needs it, and pyarrow imports it where it
+        # finds it; users of cpz have none, so it is hidden
+        Path(folder, "pandas.py").write_text("raise ImportError")
+        words = ["analyze", str(file), "--metrics", str(metrics), "--json"]
+        python = sys.executable
+        work = {
+            "floor": [python, "-c", FLOOR, str(file), ",".join(COLUMNS)],
+            "whole_process": [python, "-c", PROCESS, "ab", *words],
+        }
+        times: dict[str, list[float]] = {"floor": [], "whole_process": [], "analysis": []}
+        peaks: dict[str, int] = {}
+        for _ in range(REPEATS):
+            for name, command in work.items():
+                times[name].append(seconds(command, folder)[0])
+                peaks.setdefault(name, round(peak_mb()))
+            inside = seconds([python, "-c", ANALYSIS, str(file), str(metrics)], folder)[1]
+            times["analysis"].append(float(inside))
+    median = {name: statistics.median(values) for name, values in times.items()}
+    result = {
+        "benchmark": "ab_analysis",
+        "users": options.users,
+        "metrics": 4,
+        "repeats": REPEATS,
+        "seconds": {name: round(value, 3) for name, value in median.items()},
+        "spread": {
+            name: [round(min(values), 3), round(max(values), 3)] for name, values in times.items()
+        },
+        "ratio_to_floor": round(median["whole_process"] / median["floor"], 2),
+        "peak_mb": peaks,
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""The unit-level file of an experiment: one row per randomised unit, checked once on entry."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from cpz.data.ab_metrics import Experiment, ProportionMetric, columns_of
+from cpz.data.casts import FALSE, TRUE, to_float
+from cpz.data.errors import DataError, NotEnoughDataError, nearest
+from cpz.data.readers import column, read_foreign
+from cpz.data.row_problems import RowProblems
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MAX_VARIANTS = 50
+MAX_LOOKS = 1_000
+#: Third powers times a billion rows stay finite.
+MAX_MAGNITUDE = 1e90
+
+
+@dataclass(frozen=True, slots=True)
+class UnitTable:
+    """n units of an experiment.
+
+    Attributes:
+        variants: names, the control first, the others sorted.
+        arm: (n,) code of each unit's variant.
+        looks: labels of the moments at which units arrived, in order; one "all" without a time.
+        look: (n,) code of each unit's look.
+        columns: (n,) values by column; NaN only in covariates, where the file has none.
+        warnings: what a reader must not miss.
+    """
+
+    variants: tuple[str, ...]
+    arm: Ints
+    looks: tuple[str, ...]
+    look: Ints
+    columns: Mapping[str, Floats]
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.arm)
+
+
+def load_units(path: Path, experiment: Experiment) -> UnitTable:
+    """Read and check a unit-level file.
+
+    Raises:
+        NotFoundError: there is no such file.
+        MissingColumnError: a column of the metrics file is not in it; the nearest is named.
+        DataError: unreadable rows, each problem with its count and first row.
+        NotEnoughDataError: the file holds one variant only.
+    """
+    return unit_table(read_foreign(path), experiment, path)
+
+
+def load_past_units(path: Path, experiment: Experiment) -> UnitTable:
+    """Read a past file for planning: a variant column is ignored, all units count as control.
+
+    Raises what `load_units` raises, but for the variants.
+    """
+    frame = read_foreign(path).with_columns(
+        pl.lit(experiment.control_name).alias(experiment.variant)
+    )
+    alone = msgspec.structs.replace(experiment, split={})
+    return unit_table(frame, alone, path, least_variants=1)
+
+
+def unit_table(
+    frame: pl.DataFrame, experiment: Experiment, path: Path, least_variants: int = 2
+) -> UnitTable:
+    """Check rows and turn them into codes and numbers; see `load_units`."""
+    problems = RowProblems(len(frame))
+    label = _labels(column(frame, experiment.variant, path))
+    problems.add(label.is_null(), experiment.variant, "empty", "a variant's name")
+    _check_ids(frame, experiment, path, label, problems)
+    columns = _columns(frame, experiment, path, problems)
+    problems.raise_if_any(path)
+    variants = _variants(label, experiment, path)
+    if len(variants) < least_variants:
+        raise NotEnoughDataError(
+            f"{path}: {experiment.variant}: expected two or more variants, got only "
+            f"{variants[0]!r}",
+            hint="export the units of every variant",
+            path=str(path),
+        )
+    looks, look = _looks(frame, experiment, path)
+    return UnitTable(
+        variants=variants,
+        arm=_codes(label, variants),
+        looks=looks,
+        look=look,
+        columns=columns,
+        warnings=_warnings(experiment, columns),
+    )
+
+
+def _labels(raw: pl.Series) -> pl.Series:
+    """Return a column as text; a whole number in a float column reads like an integer."""
+    if raw.dtype.is_float() and (raw.drop_nulls() == raw.drop_nulls().floor()).all():
+        raw = raw.cast(pl.Int64, strict=False)
+    text = raw.cast(pl.String).str.strip_chars() if raw.dtype == pl.String else raw
+    text = text.cast(pl.String)
+    return text.set(text == "", None)
+
+
+def _check_ids(
+    frame: pl.DataFrame,
+    experiment: Experiment,
+    path: Path,
+    label: pl.Series,
+    problems: RowProblems,
+) -> None:
+    """Note empty ids, units in two variants, and units with two rows."""
+    if experiment.unit is None:
+        return
+    unit = column(frame, experiment.unit, path)
+    problems.add(unit.is_null(), experiment.unit, "empty", "a unit's id")
+    if unit.n_unique() == len(unit):
+        return
+    pairs = pl.DataFrame({"unit": unit, "label": label})
+    crossed = pairs.select(pl.col("label").n_unique().over("unit") > 1).to_series()
+    repeated = unit.is_duplicated() & unit.is_not_null()
+    problems.add(
+        crossed & repeated,
+        experiment.unit,
+        "of a unit that is in two variants",
+        "of a unit in one variant",
+        "drop such units, and find out why they saw both variants",
+    )
+    problems.add(
+        ~crossed & repeated,
+        experiment.unit,
+        "a repeated unit",
+        "unique, one row per unit",
+        "sum or average the rows of a unit first",
+    )
+
+
+def _columns(
+    frame: pl.DataFrame, experiment: Experiment, path: Path, problems: RowProblems
+) -> dict[str, Floats]:
+    """Return every column that a metric reads, as float64, and note what is wrong with it."""
+    covariates, values, binary = _roles(experiment)
+    found: dict[str, Floats] = {}
+    for name in sorted(values | covariates):
+        cast = to_float(_numbered(column(frame, name, path), is_binary=name in binary))
+        numbers = cast.values
+        problems.add(cast.bad, name, "not a number", "a number")
+        missing = cast.missing() | numbers.is_nan().fill_null(False)
+        too_large = (numbers.abs() > MAX_MAGNITUDE) & ~numbers.is_nan()
+        problems.add(too_large, name, "infinite or out of range", "finite")
+        if name in values:
+            problems.add(
+                missing,
+                name,
+                "missing",
+                "a number for every unit",
+                "write 0 for a unit that did nothing, or drop the units without a value everywhere",
+            )
+        if name in binary:
+            rest = ~numbers.is_in([0.0, 1.0]) & ~missing & ~cast.bad
+            problems.add(rest, name, "neither 0 nor 1", "0 or 1 in a proportion")
+        found[name] = numbers.fill_null(np.nan).to_numpy()
+    _check_denominators(experiment, found, problems)
+    return found
+
+
+def _numbered(raw: pl.Series, *, is_binary: bool) -> pl.Series:
+    """Write 1 and 0 for the truth values of a text column: true and false, yes and no if binary."""
+    if raw.dtype != pl.String:
+        return raw
+    words = dict.fromkeys(TRUE if is_binary else TRUE[:1], "1")
+    words |= dict.fromkeys(FALSE if is_binary else FALSE[:1], "0")
+    lower = raw.str.strip_chars().str.to_lowercase()
+    return raw.set(lower.is_in(list(words)), None).fill_null(
+        lower.replace_strict(words, default=None, return_dtype=pl.String)
+    )
+
+
+def _roles(experiment: Experiment) -> tuple[set[str], set[str], set[str]]:
+    """Return the columns that are covariates, values, and values of proportions."""
+    covariates: set[str] = set()
+    values: set[str] = set()
+    binary: set[str] = set()
+    for metric in experiment.metrics.values():
+        read = columns_of(metric)
+        values |= {name for name in (read.numerator, read.denominator) if name}
+        covariates |= {name for name in (read.covariate, read.covariate_denominator) if name}
+        if isinstance(metric, ProportionMetric):
+            binary.add(metric.value)
+    return covariates, values, binary
+
+
+def _check_denominators(
+    experiment: Experiment, found: Mapping[str, Floats], problems: RowProblems
+) -> None:
+    for metric in experiment.metrics.values():
+        name = columns_of(metric).denominator
+        if name is not None:
+            negative = pl.Series(found[name] < 0)
+            problems.add(negative, name, "negative", "0 or more in a denominator")
+
+
+def _variants(label: pl.Series, experiment: Experiment, path: Path) -> tuple[str, ...]:
+    names = sorted(label.unique().to_list())
+    planned = set(experiment.split)
+    unknown = sorted(set(names) - planned)
+    if len(names) > MAX_VARIANTS:
+        raise DataError(
+            f"{path}: {experiment.variant}: expected at most {MAX_VARIANTS} variants, "
+            f"got {len(names)}",
+            hint="name the column that holds the variant",
+            path=str(path),
+        )
+    control = experiment.control_name
+    if control not in names:
+        raise DataError(
+            f"{path}: {experiment.variant}: no row of control {control!r}",
+            hint=nearest(control, names),
+            path=str(path),
+        )
+    if planned and unknown:
+        row = 1 + int((label == unknown[0]).arg_max() or 0)
+        raise DataError(
+            f"{path}: {experiment.variant}: {unknown[0]!r} (first: row {row}) is not in the "
+            f"planned split",
+            hint=nearest(unknown[0], planned),
+            path=str(path),
+        )
+    names = sorted({*names, *planned})
+    return (control, *(name for name in names if name != control))
+
+
+def _codes(label: pl.Series, names: Sequence[str]) -> Ints:
+    coded = label.replace_strict(names, list(range(len(names))), return_dtype=pl.Int64)
+    return coded.to_numpy()
+
+
+def _looks(frame: pl.DataFrame, experiment: Experiment, path: Path) -> tuple[tuple[str, ...], Ints]:
+    """Return the ordered labels of the looks, and each unit's; a timestamp counts by its day."""
+    if experiment.time is None:
+        return ("all",), np.zeros(len(frame), dtype=np.int64)
+    raw = column(frame, experiment.time, path)
+    if isinstance(raw.dtype, pl.Datetime):
+        raw = raw.dt.date()
+    problems = RowProblems(len(frame))
+    problems.add(raw.is_null(), experiment.time, "empty", "a time for every unit")
+    problems.raise_if_any(path)
+    order = raw.cast(pl.Float64, strict=False) if raw.dtype == pl.String else raw
+    distinct = (raw if order.null_count() else order).unique().sort()
+    if len(distinct) > MAX_LOOKS:
+        raise DataError(
+            f"{path}: {experiment.time}: expected at most {MAX_LOOKS} distinct times, "
+            f"got {len(distinct)}",
+            hint="give the day, not the second",
+            path=str(path),
+        )
+    codes = (raw if order.null_count() else order).replace_strict(
+        distinct, pl.Series(range(len(distinct)), dtype=pl.Int64)
+    )
+    return tuple(_look_name(value) for value in distinct.to_list()), codes.to_numpy()
+
+
+def _look_name(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _warnings(experiment: Experiment, columns: Mapping[str, Floats]) -> tuple[str, ...]:
+    said = []
+    for name in sorted(_roles(experiment)[0]):
+        missing = np.isnan(columns[name])
+        if missing.any():
+            said.append(
+                f"{name}: {int(missing.sum())} of {len(missing)} units have no value (first: row "
+                f"{1 + int(missing.argmax())}); as a covariate they count as average"
+            )
+    if experiment.unit is None:
+        said.append("no `unit` is named: every row counts as one independent unit")
+    return tuple(said)

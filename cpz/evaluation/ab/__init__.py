@@ -1,0 +1,1 @@
+"""Experiments: plans and analyses of randomised comparisons, from sufficient statistics."""

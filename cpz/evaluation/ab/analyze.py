@@ -1,0 +1,268 @@
+"""Analyse an experiment: one scan, then every metric and variant, then the family's verdicts."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cpz.data.ab_metrics import (
+    Experiment,
+    MetricColumns,
+    MetricSpec,
+    ProportionMetric,
+    columns_of,
+)
+from cpz.data.ab_units import UnitTable
+from cpz.evaluation.ab.arm import (
+    Arm,
+    adjusted_arm,
+    fit_adjustment,
+    needs,
+    plain_arm,
+    third_moment,
+)
+from cpz.evaluation.ab.confidence_sequence import Boundary
+from cpz.evaluation.ab.difference import Test, TestSettings, absolute, quantile, relative
+from cpz.evaluation.ab.holm import holm
+from cpz.evaluation.ab.moments import Collected, Moments, collect
+from cpz.evaluation.ab.results import (
+    Adjusted,
+    Comparison,
+    Detectable,
+    ExperimentResult,
+    Sequential,
+)
+from cpz.evaluation.ab.sequential import Snapshot, follow
+from cpz.evaluation.ab.skewness import TailErrors, tail_errors
+from cpz.evaluation.ab.srm import SampleRatio, sample_ratio
+from cpz.evaluation.ab.verdict import Evidence, Question, judge
+
+POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisConfig:
+    """How to analyse.
+
+    Attributes:
+        test: the fixed-sample pivot, "welch" or "z".
+        alpha: one minus the level, and the family-wise error rate.
+        boundary: of the sequential analysis; None for one fixed look at the end.
+    """
+
+    test: Test = "welch"
+    alpha: float = 0.05
+    boundary: Boundary | None = None
+
+    @property
+    def settings(self) -> TestSettings:
+        """Return the pivot's settings."""
+        return TestSettings(self.test, self.alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A comparison before the family is known."""
+
+    control: Arm
+    treatment: Arm
+    adjusted: Adjusted | None
+    sequential: Sequential | None
+    tails: TailErrors | None
+
+
+def analyze(
+    units: UnitTable, experiment: Experiment, config: AnalysisConfig = AnalysisConfig()
+) -> ExperimentResult:
+    """Compare every variant with the control on every metric.
+
+    The result is the same to the byte for any order of the units. Holm's family holds every metric
+    without a non-inferiority margin, in every variant.
+    """
+    wishes = (needs(columns_of(metric)) for metric in experiment.metrics.values())
+    data = collect(units, set[tuple[str, ...]]().union(*wishes))
+    looks = [data.counts(look) for look in range(data.n_looks)] if config.boundary else []
+    srm = sample_ratio(units.variants, data.counts(), experiment.split, looks)
+    cumulative = data.cumulative() if config.boundary else None
+    measured = {
+        (name, arm): _measure(data, cumulative, units.looks, columns_of(metric), arm, config)
+        for name, metric in experiment.metrics.items()
+        for arm in range(1, len(units.variants))
+    }
+    adjusted = _family(experiment, measured, config)
+    metrics: dict[str, dict[str, Comparison]] = {name: {} for name in experiment.metrics}
+    for (name, arm), found in measured.items():
+        metric = experiment.metrics[name]
+        p_holm = adjusted.get((name, arm))
+        metrics[name][units.variants[arm]] = _comparison(metric, found, p_holm, srm, config)
+    return ExperimentResult(
+        control=units.variants[0],
+        variants=units.variants[1:],
+        n=len(units),
+        alpha=config.alpha,
+        test=config.test,
+        srm=srm,
+        is_trustworthy=not srm.is_mismatch,
+        metrics=metrics,
+    )
+
+
+def _measure(
+    data: Collected,
+    cumulative: Collected | None,
+    looks: tuple[str, ...],
+    columns: MetricColumns,
+    arm: int,
+    config: AnalysisConfig,
+) -> _Measured:
+    control, treatment = data.moments(0), data.moments(arm)
+    pooled = data.moments(0, arm)
+    plain = (plain_arm(control, columns), plain_arm(treatment, columns))
+    adjusted = None
+    if columns.covariate is not None and pooled.n > 1:
+        by = fit_adjustment(pooled, columns)
+        sides = (adjusted_arm(control, columns, by), adjusted_arm(treatment, columns, by))
+        adjusted = _adjusted(plain, sides, by.theta, config.settings)
+    sequential = None
+    if cumulative is not None and config.boundary is not None:
+        taken = (_snapshot(cumulative, columns, arm, (i, time)) for i, time in enumerate(looks))
+        sequential = follow((s for s in taken if s is not None), config.boundary)
+    return _Measured(
+        control=plain[0],
+        treatment=plain[1],
+        adjusted=adjusted,
+        sequential=sequential,
+        tails=_tails(pooled, columns, plain, config.alpha),
+    )
+
+
+def _adjusted(
+    plain: tuple[Arm, Arm], sides: tuple[Arm, Arm], theta: float, settings: TestSettings
+) -> Adjusted:
+    control, treatment = sides
+    found = absolute(control, treatment, settings)
+    before = absolute(plain[0], plain[1], settings).se
+    return Adjusted(
+        control=control.mean,
+        treatment=treatment.mean,
+        absolute=found,
+        relative=relative(control, treatment, settings),
+        variance_reduction=1 - (found.se / before) ** 2 if before > 0 else math.nan,
+        theta=theta,
+    )
+
+
+def _snapshot(
+    data: Collected, columns: MetricColumns, arm: int, look: tuple[int, str]
+) -> Snapshot | None:
+    """Return both variants up to a look, adjusted where there is a covariate."""
+    index, time = look
+    control, treatment = data.at(index, 0), data.at(index, arm)
+    if min(control.n, treatment.n) < 2:
+        return None
+    if columns.covariate is None:
+        return Snapshot(time, plain_arm(control, columns), plain_arm(treatment, columns))
+    by = fit_adjustment(data.at(index, 0, arm), columns)
+    return Snapshot(time, adjusted_arm(control, columns, by), adjusted_arm(treatment, columns, by))
+
+
+def _tails(
+    pooled: Moments, columns: MetricColumns, arms: tuple[Arm, Arm], alpha: float
+) -> TailErrors | None:
+    if min(arm.n for arm in arms) < 2:
+        return None
+    spread = plain_arm(pooled, columns).variance
+    skewness = third_moment(pooled, columns) / spread**1.5 if spread > 0 else math.nan
+    if math.isnan(skewness):
+        return None
+    return tail_errors(skewness, arms[0].n, arms[1].n, alpha)
+
+
+def _family(
+    experiment: Experiment, measured: Mapping[tuple[str, int], _Measured], config: AnalysisConfig
+) -> dict[tuple[str, int], float]:
+    """Return Holm's p-value of each test that asks for a difference."""
+    asked = {
+        key: _primary_p_value(found, config)
+        for key, found in measured.items()
+        if experiment.metrics[key[0]].non_inferiority is None
+    }
+    asked = {key: p for key, p in asked.items() if not math.isnan(p)}
+    return dict(zip(asked, holm(list(asked.values())), strict=True))
+
+
+def _primary_p_value(found: _Measured, config: AnalysisConfig) -> float:
+    if found.sequential is not None:
+        return found.sequential.p_value
+    if found.adjusted is not None:
+        return found.adjusted.absolute.p_value
+    return absolute(found.control, found.treatment, config.settings).p_value
+
+
+def _comparison(
+    metric: MetricSpec,
+    found: _Measured,
+    p_holm: float | None,
+    srm: SampleRatio,
+    config: AnalysisConfig,
+) -> Comparison:
+    control, treatment = found.control, found.treatment
+    plain = absolute(control, treatment, config.settings)
+    log_ratio = relative(control, treatment, config.settings)
+    best = found.adjusted.absolute if found.adjusted else plain
+    relative_ci = (found.adjusted.relative if found.adjusted else log_ratio).ci
+    mde = _detectable(best.se, control, treatment, config)
+    estimate = best.estimate
+    if found.sequential is not None:
+        relative_ci, estimate = found.sequential.relative_ci, found.sequential.estimate
+    evidence = Evidence(
+        estimate=estimate,
+        p_value=_primary_p_value(found, config),
+        p_value_holm=p_holm,
+        relative_ci=relative_ci,
+        mde=mde,
+        tail_errors=found.tails,
+        n=min(control.n, treatment.n),
+        events=_events(control, treatment) if isinstance(metric, ProportionMetric) else None,
+    )
+    question = Question(metric.better, metric.non_inferiority, config.alpha)
+    verdict, reason = judge(question, evidence, srm)
+    return Comparison(
+        n=control.n + treatment.n,
+        n_control=control.n,
+        n_treatment=treatment.n,
+        control=control.mean,
+        treatment=treatment.mean,
+        absolute=plain,
+        relative=log_ratio,
+        adjusted=found.adjusted,
+        sequential=found.sequential,
+        mde=mde,
+        tail_errors=found.tails,
+        p_value_holm=p_holm,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _detectable(se: float, control: Arm, treatment: Arm, config: AnalysisConfig) -> Detectable:
+    """Return (reach + z_{power}) se, and its ratio to the control's mean.
+
+    The reach is z_{1 - alpha / 2}, or the confidence sequence's at the last look.
+    """
+    reach = quantile(1 - config.alpha / 2, math.inf)
+    n = control.n + treatment.n
+    if config.boundary is not None and n > 0:
+        reach = config.boundary.multiplier(n)
+    size = (reach + quantile(POWER, math.inf)) * se
+    return Detectable(size, size / control.mean if control.mean > 0 else math.nan)
+
+
+def _events(control: Arm, treatment: Arm) -> int:
+    """Return the smallest count of ones or zeros in a variant."""
+    counts = [
+        count
+        for arm in (control, treatment)
+        if arm.n
+        for count in (arm.mean * arm.n, (1 - arm.mean) * arm.n)
+    ]
+    return round(min(counts, default=0.0))

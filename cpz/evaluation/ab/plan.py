@@ -1,0 +1,285 @@
+"""A plan: how many units, how many days, and what a window can and cannot show."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cpz.data.ab_metrics import Experiment, columns_of, kind_of
+from cpz.data.ab_units import UnitTable
+from cpz.data.errors import NotEnoughDataError, UsageError
+from cpz.evaluation.ab.arm import adjusted_arm, fit_adjustment, needs, plain_arm
+from cpz.evaluation.ab.moments import collect
+from cpz.evaluation.ab.power import Baseline, Design, detectable, power, sample_size
+
+
+@dataclass(frozen=True, slots=True)
+class PlanConfig:
+    """What is planned.
+
+    Attributes:
+        split: share of each variant in any scale, the control first.
+        alpha: family-wise error rate over the variants (Bonferroni).
+        power: wanted probability of finding the effect.
+        effect: relative effect to find; None asks only what the window can show.
+        units_per_day: units that enter the experiment each day, over all variants.
+        days: the window.
+    """
+
+    split: tuple[float, ...] = (50.0, 50.0)
+    alpha: float = 0.05
+    power: float = 0.8
+    effect: float | None = None
+    units_per_day: float | None = None
+    days: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.split) < 2 or not all(share > 0 for share in self.split):
+            raise UsageError(
+                f"split: expected two or more shares above 0, got {self.split}",
+                hint="for example --split 50/50 or --split 80/10/10",
+            )
+        if self.effect is None and self.days is None:
+            raise UsageError(
+                "nothing is asked: give an --effect to find, or a window of --days",
+                hint="for example --effect 0.02 --units-per-day 5000 --days 14",
+            )
+        if self.days is not None and self.units_per_day is None:
+            raise UsageError(
+                "--days needs to know how many units come in a day",
+                hint="give --units-per-day, or a past file whose metrics file names `time`",
+            )
+        if self.effect == 0:
+            raise UsageError("effect: expected a relative change other than 0, got 0")
+
+    @property
+    def design(self) -> Design:
+        """Return the comparison of the control with the smallest variant."""
+        total = math.fsum(self.split)
+        shares = [share / total for share in self.split]
+        n_comparisons = len(shares) - 1
+        return Design(shares[0], min(shares[1:]), self.alpha / n_comparisons, self.power)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the asked window can show.
+
+    Attributes:
+        days: its length.
+        n: units over all variants.
+        mde_relative: smallest relative effect found with the wanted power; None if none is.
+        mde_absolute: the same in the metric's unit.
+        power_at_effect: probability of finding the asked effect; None if none was asked.
+        is_detectable: whether that reaches the wanted power; None if no effect was asked.
+    """
+
+    days: int
+    n: int
+    mde_relative: float | None
+    mde_absolute: float | None
+    power_at_effect: float | None
+    is_detectable: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPlan:
+    """One metric's plan.
+
+    Attributes:
+        kind: mean, proportion or ratio.
+        baseline: its value today.
+        sd: standard deviation per unit, after the covariate where there is one.
+        variance_reduction: what the covariate takes off the variance; 0 without one.
+        effect: the relative effect to find; a guardrail's margin.
+        n: units over all variants that find it; None beyond 10^12.
+        n_by_variant: the same by variant, in the order of the split.
+        days: how long that takes; None without units per day.
+        window: what the asked window can show; None without one.
+        verdict: in one sentence.
+    """
+
+    kind: str
+    baseline: float
+    sd: float
+    variance_reduction: float
+    effect: float | None
+    n: int | None
+    n_by_variant: tuple[int, ...]
+    days: int | None
+    window: Window | None
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """A plan for all metrics.
+
+    Attributes:
+        alpha: family-wise error rate.
+        alpha_per_comparison: of each variant against the control.
+        power: wanted power.
+        split: shares, the control first, adding up to 1.
+        units_per_day: over all variants, or None.
+        metrics: by name.
+    """
+
+    alpha: float
+    alpha_per_comparison: float
+    power: float
+    split: tuple[float, ...]
+    units_per_day: float | None
+    metrics: Mapping[str, MetricPlan]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A metric's baseline with what its covariate explains, and a guardrail's margin."""
+
+    baseline: Baseline
+    variance_reduction: float = 0.0
+    margin: float | None = None
+
+
+def given_baseline(kind: str, mean: float, sd: float | None) -> Past:
+    """Check a baseline given by hand.
+
+    Raises:
+        UsageError: the spread is missing, or a value is out of range.
+    """
+    if kind == "proportion":
+        if not 0 < mean < 1:
+            raise UsageError(f"baseline: expected a proportion between 0 and 1, got {mean:g}")
+        if sd is not None:
+            raise UsageError("--sd is not for a proportion", hint="it follows from --baseline")
+        return Past(Baseline("proportion", mean, math.sqrt(mean * (1 - mean))))
+    if kind not in ("mean", "ratio"):
+        raise UsageError(f"kind: expected mean, proportion or ratio, got {kind!r}")
+    if sd is None or not sd > 0:
+        raise UsageError(
+            f"--kind {kind} needs the standard deviation per unit, above 0, got {sd}",
+            hint="give --sd; for a ratio that of (numerator - ratio * denominator) / "
+            "mean(denominator), or a past file",
+        )
+    if mean == 0:
+        raise UsageError("baseline: expected a value other than 0: the effect is relative to it")
+    return Past(Baseline("ratio" if kind == "ratio" else "mean", mean, sd))
+
+
+def past_baselines(units: UnitTable, experiment: Experiment) -> dict[str, Past]:
+    """Measure every metric's baseline on the units of a past file, all variants together.
+
+    Raises:
+        NotEnoughDataError: fewer than two units, or a metric that is 0 or without spread.
+    """
+    metrics = experiment.metrics
+    wishes = (needs(columns_of(metric)) for metric in metrics.values())
+    data = collect(units, set[tuple[str, ...]]().union(*wishes))
+    moments = data.moments(*range(len(units.variants)))
+    found = {}
+    for name, metric in metrics.items():
+        columns = columns_of(metric)
+        plain = plain_arm(moments, columns)
+        if not plain.variance > 0 or plain.mean == 0:
+            raise NotEnoughDataError(
+                f"{name}: expected a baseline other than 0 with some spread, got mean "
+                f"{plain.mean:g} and variance {plain.variance:g} over {plain.n} units",
+                hint="give a past file in which the metric varies",
+            )
+        variance = plain.variance
+        if columns.covariate is not None:
+            by = fit_adjustment(moments, columns)
+            variance = adjusted_arm(moments, columns, by).variance
+        baseline = Baseline(kind_of(metric), plain.mean, math.sqrt(variance))
+        found[name] = Past(baseline, 1 - variance / plain.variance, metric.non_inferiority)
+    return found
+
+
+def plan(pasts: Mapping[str, Past], config: PlanConfig) -> PlanResult:
+    """Plan every metric."""
+    design = config.design
+    total = math.fsum(config.split)
+    return PlanResult(
+        alpha=config.alpha,
+        alpha_per_comparison=design.alpha,
+        power=config.power,
+        split=tuple(share / total for share in config.split),
+        units_per_day=config.units_per_day,
+        metrics={name: _plan_metric(past, config) for name, past in pasts.items()},
+    )
+
+
+def _plan_metric(past: Past, config: PlanConfig) -> MetricPlan:
+    baseline, design = past.baseline, config.design
+    effect = config.effect if past.margin is None else past.margin
+    _check_effect(baseline, effect)
+    n = None if effect is None else sample_size(baseline, effect, design)
+    rate = config.units_per_day
+    days = math.ceil(n / rate) if n is not None and rate else None
+    window = None
+    if config.days is not None and rate is not None:
+        window = _window(baseline, effect, (config.days, int(config.days * rate)), design)
+    return MetricPlan(
+        kind=baseline.kind,
+        baseline=baseline.mean,
+        sd=baseline.sd,
+        variance_reduction=past.variance_reduction,
+        effect=effect,
+        n=n,
+        n_by_variant=() if n is None else _sizes(n, config.split),
+        days=days,
+        window=window,
+        verdict=_verdict(effect, n, days, window),
+    )
+
+
+def _check_effect(baseline: Baseline, effect: float | None) -> None:
+    if effect is None:
+        return
+    after = baseline.mean * (1 + effect)
+    if baseline.kind == "proportion" and not 0 < after < 1:
+        raise UsageError(
+            f"effect {effect:+g}: would make a proportion of {baseline.mean:g} into {after:g}",
+            hint="effects are relative: 0.05 is five percent more",
+        )
+
+
+def _sizes(n: int, split: Sequence[float]) -> tuple[int, ...]:
+    total = math.fsum(split)
+    return tuple(math.ceil(n * share / total) for share in split)
+
+
+def _window(
+    baseline: Baseline, effect: float | None, days_and_units: tuple[int, int], design: Design
+) -> Window:
+    days, n = days_and_units
+    sign = -1.0 if effect is not None and effect < 0 else 1.0
+    mde = detectable(baseline, n, design, sign)
+    reached = None if effect is None else power(baseline, effect, n, design)
+    return Window(
+        days=days,
+        n=n,
+        mde_relative=mde,
+        mde_absolute=None if mde is None else mde * baseline.mean,
+        power_at_effect=reached,
+        is_detectable=None if reached is None else reached >= design.power,
+    )
+
+
+def _verdict(effect: float | None, n: int | None, days: int | None, window: Window | None) -> str:
+    if window is not None and window.is_detectable is False:
+        smallest = "no effect" if window.mde_relative is None else f"{window.mde_relative:+.2%}"
+        wanted = f"{n} units" if n is not None else "more than 10^12 units"
+        after = f" ({days} days)" if days is not None else ""
+        return (
+            f"not detectable in your window: {window.days} days bring {window.n} units, which "
+            f"find {effect:+.2%} in {window.power_at_effect or 0.0:.0%} of cases; smallest "
+            f"detectable: {smallest}; needed: {wanted}{after}"
+        )
+    if effect is None and window is not None:
+        if window.mde_relative is None:
+            return f"nothing is detectable with {window.n} units"
+        return f"{window.days} days show {window.mde_relative:+.2%} or more"
+    if n is None:
+        return "not detectable: more than 10^12 units are needed"
+    after = f", {days} days" if days is not None else ""
+    return f"detectable with {n} units{after}"

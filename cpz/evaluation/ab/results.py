@@ -1,0 +1,159 @@
+"""What the analysis of an experiment returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cpz.evaluation.ab.difference import Absolute, Relative
+from cpz.evaluation.ab.skewness import TailErrors
+from cpz.evaluation.ab.srm import SampleRatio
+
+
+class Verdict(StrEnum):
+    """What can be said of one metric in one variant; each comes with a reason."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    NO_DIFFERENCE = "no difference detected"
+    NON_INFERIOR = "non-inferior"
+    INFERIOR = "inferior"
+    INCONCLUSIVE = "inconclusive"
+    RATIO_MISMATCH = "ratio mismatch"
+    NOT_ENOUGH_DATA = "not enough data"
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """The comparison after CUPED.
+
+    Attributes:
+        control: the control's adjusted estimate.
+        treatment: the variant's.
+        absolute: their difference.
+        relative: their relative difference.
+        variance_reduction: 1 - (adjusted se / plain se)^2.
+        theta: the coefficient of the covariate.
+    """
+
+    control: float
+    treatment: float
+    absolute: Absolute
+    relative: Relative
+    variance_reduction: float
+    theta: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look of a sequential analysis.
+
+    Attributes:
+        time: the look's label.
+        n: units of both variants so far.
+        estimate: treatment minus control so far.
+        ci: the confidence sequence at this look.
+        p_value: always-valid, the smallest so far.
+    """
+
+    time: str
+    n: int
+    estimate: float
+    ci: tuple[float, float]
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sequential:
+    """A comparison that may be looked at after every time step.
+
+    Attributes:
+        method: the method's name.
+        tuned_at: units at which the interval is tightest.
+        estimate: treatment minus control at the last look, adjusted where there is a covariate.
+        ci: its interval, valid at all looks at once.
+        relative_ci: the same for treatment / control - 1.
+        p_value: always-valid: the smallest of all looks.
+        first_detection: the first look whose interval left out 0, or None.
+        n_looks: looks with enough units to count.
+        looks: all of these.
+    """
+
+    method: str
+    tuned_at: int
+    estimate: float
+    ci: tuple[float, float]
+    relative_ci: tuple[float, float]
+    p_value: float
+    first_detection: str | None
+    n_looks: int
+    looks: tuple[Look, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detectable:
+    """The smallest effect that would be found with 80 % power at these sizes."""
+
+    absolute: float
+    relative: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One metric in one variant against the control.
+
+    Attributes:
+        n: units of both variants.
+        n_control: units of the control.
+        n_treatment: units of the variant.
+        control: the control's estimate.
+        treatment: the variant's estimate.
+        absolute: treatment - control.
+        relative: treatment / control - 1.
+        adjusted: the same after CUPED; None without a covariate.
+        sequential: the always-valid analysis; None unless asked for.
+        mde: smallest detectable effect of the analysis that the verdict reads.
+        tail_errors: what skewed values do to the test's error; None below two units.
+        p_value_holm: Holm's adjusted p-value over metrics and variants; None for a guardrail.
+        verdict: what can be said.
+        reason: why, in one sentence.
+    """
+
+    n: int
+    n_control: int
+    n_treatment: int
+    control: float
+    treatment: float
+    absolute: Absolute
+    relative: Relative
+    adjusted: Adjusted | None
+    sequential: Sequential | None
+    mde: Detectable
+    tail_errors: TailErrors | None
+    p_value_holm: float | None
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentResult:
+    """An analysed experiment.
+
+    Attributes:
+        control: the control's name.
+        variants: the others.
+        n: all units.
+        alpha: one minus the intervals' level, and the family-wise error rate.
+        test: the fixed-sample pivot.
+        srm: the sample ratio.
+        is_trustworthy: whether the sample ratio is as planned.
+        metrics: by name, then by variant.
+    """
+
+    control: str
+    variants: tuple[str, ...]
+    n: int
+    alpha: float
+    test: str
+    srm: SampleRatio
+    is_trustworthy: bool
+    metrics: Mapping[str, Mapping[str, Comparison]]

@@ -1,0 +1,133 @@
+"""From numbers to a verdict with a reason."""
+
+import math
+from dataclasses import dataclass
+
+from cpz.data.ab_metrics import Better
+from cpz.evaluation.ab.results import Detectable, Verdict
+from cpz.evaluation.ab.skewness import TailErrors
+from cpz.evaluation.ab.srm import SampleRatio
+
+#: Fewer than this many ones, or zeros, in a variant: a proportion is not normal yet.
+MIN_EVENTS = 5
+
+Judged = tuple[Verdict, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict reads: the adjusted, sequential numbers where there are any.
+
+    Attributes:
+        estimate: treatment - control.
+        p_value: of "no difference".
+        p_value_holm: the same over the whole family; None for a guardrail.
+        relative_ci: interval of treatment / control - 1.
+        mde: smallest detectable effect.
+        tail_errors: what skewness does to the test; None where it cannot be known.
+        n: units of the smaller variant.
+        events: smallest count of ones or zeros in a variant; None where it is no proportion.
+    """
+
+    estimate: float
+    p_value: float
+    p_value_holm: float | None
+    relative_ci: tuple[float, float]
+    mde: Detectable
+    tail_errors: TailErrors | None
+    n: int
+    events: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a metric.
+
+    Attributes:
+        better: which direction is good.
+        non_inferiority: the acceptable relative loss, or None for a test of a difference.
+        alpha: the family-wise error rate.
+    """
+
+    better: Better
+    non_inferiority: float | None
+    alpha: float
+
+
+def judge(question: Question, evidence: Evidence, srm: SampleRatio) -> Judged:
+    """Return the verdict and its reason; a broken sample ratio and thin data come first."""
+    if srm.is_mismatch:
+        return Verdict.RATIO_MISMATCH, (
+            f"the variants' sizes differ from the plan (p = {srm.deciding_p_value:.2g}, "
+            f"limit {srm.limit}): assignment or logging lost units, so no difference can be trusted"
+        )
+    thin = _thin(evidence)
+    if thin:
+        return Verdict.NOT_ENOUGH_DATA, thin
+    if question.non_inferiority is not None:
+        return _guardrail(question.non_inferiority, question.better, evidence)
+    return _difference(question, evidence)
+
+
+def _thin(evidence: Evidence) -> str:
+    if evidence.n < 2:
+        return f"the smaller variant has {evidence.n} units; an interval needs two"
+    if evidence.events is not None and evidence.events < MIN_EVENTS:
+        return (
+            f"a variant has only {evidence.events} units of the rarer kind; a proportion's "
+            f"interval needs {MIN_EVENTS}"
+        )
+    if math.isnan(evidence.p_value):
+        return "the estimate or its spread is undefined (a denominator is 0, or too few units)"
+    return ""
+
+
+def _guardrail(margin: float, better: Better, evidence: Evidence) -> Judged:
+    low, high = evidence.relative_ci
+    if math.isnan(low):
+        return Verdict.INCONCLUSIVE, "the relative change is undefined: a mean is not above 0"
+    shown = f"relative change {low:+.2%} to {high:+.2%}, acceptable {margin:+.2%}"
+    is_fine = low > margin if better == "higher" else high < margin
+    is_broken = high < margin if better == "higher" else low > margin
+    if not (is_fine or is_broken):
+        return Verdict.INCONCLUSIVE, f"{shown}: both sides of the margin are possible"
+    # what clears the margin is the end of the interval that a treatment's gain would move
+    is_upward = is_fine == (better == "higher")
+    doubt = _tail_doubt(evidence, is_upward)
+    if doubt:
+        return Verdict.NOT_ENOUGH_DATA, doubt
+    return (Verdict.NON_INFERIOR if is_fine else Verdict.INFERIOR), shown
+
+
+def _difference(question: Question, evidence: Evidence) -> Judged:
+    adjusted = evidence.p_value if evidence.p_value_holm is None else evidence.p_value_holm
+    shown = f"p = {evidence.p_value:.2g}, over all metrics {adjusted:.2g}"
+    if adjusted >= question.alpha:
+        mde = evidence.mde
+        size = f"{mde.absolute:.3g}"
+        if math.isfinite(mde.relative):
+            size += f" ({mde.relative:.2%})"
+        return Verdict.NO_DIFFERENCE, (
+            f"{shown}; an effect of {size} would have been found with 80 % power"
+        )
+    doubt = _tail_doubt(evidence, evidence.estimate > 0)
+    if doubt:
+        return Verdict.NOT_ENOUGH_DATA, doubt
+    is_good = (evidence.estimate > 0) == (question.better == "higher")
+    return (Verdict.BETTER if is_good else Verdict.WORSE), shown
+
+
+def _tail_doubt(evidence: Evidence, is_upward: bool) -> str:
+    """Say why a call in this direction cannot be believed, or ""."""
+    errors = evidence.tail_errors
+    if errors is None:
+        return ""
+    is_credible = errors.is_gain_credible if is_upward else errors.is_harm_credible
+    if is_credible:
+        return ""
+    real = errors.false_gain if is_upward else errors.false_harm
+    return (
+        f"the values are too skewed for variants of such unequal size: a false "
+        f"{'gain' if is_upward else 'loss'} is called in at least {real:.1%} of cases, not "
+        f"{errors.nominal:.1%}; compare groups of equal size, cap the values, or collect more units"
+    )

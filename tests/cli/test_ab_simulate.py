@@ -1,0 +1,104 @@
+"""`cpz ab simulate`: the same shoppers under two policies, and the truth beside each estimate."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import polars as pl
+import pytest
+
+Cli = Callable[..., Any]
+
+ROOT = Path(__file__).parents[2]
+SMALL = ("--sessions", 3_000, "--jobs", 1, "--seed", 4, "--json")
+
+
+def _rehearse(cli: Cli, root: Path, *words: object) -> Any:
+    return cli("ab", "simulate", *words, *SMALL, "--workspace", root)
+
+
+def test_estimate_and_truth(cli: Cli, tmp_path: Path) -> None:
+    ran = _rehearse(cli, tmp_path, "--control", "uniform", "--treatment", "popularity")
+    assert ran.code == 0
+    metrics = ran.result["analysis"]["metrics"]
+    assert set(metrics) == set(ran.result["truth"]) == {"conversion", "orders", "revenue", "margin"}
+    truth = ran.result["truth"]["conversion"]
+    assert truth["absolute"] == pytest.approx(truth["treatment"] - truth["control"])
+    assert truth["absolute"] > 0  # what shoppers like stands first
+    sizes = ran.result["analysis"]["srm"]["observed"]
+    assert sum(sizes.values()) == ran.result["shoppers"]
+    schema = json.loads((ROOT / "docs/schemas/ab-simulate.json").read_text())
+    jsonschema.validate(ran.json, schema)
+    page = Path(next(o["path"] for o in ran.json["outputs"] if o["kind"] == "report")).read_text()
+    assert "Estimate and truth" in page
+
+
+def test_two_equal_policies_differ_by_nothing_at_all(cli: Cli, tmp_path: Path) -> None:
+    ran = _rehearse(cli, tmp_path, "--control", "epsilon:0.3", "--treatment", "logging")
+    for truth in ran.result["truth"].values():
+        assert truth["absolute"] == 0.0
+        assert truth["is_covered"] is True
+
+
+def test_the_units_file_gives_the_same_analysis(cli: Cli, tmp_path: Path) -> None:
+    words = ("--control", "uniform", "--treatment", "popularity", "--split", "70/30")
+    ran = _rehearse(cli, tmp_path, *words)
+    command = ran.json["next"][0].split()
+    assert command[:3] == ["cpz", "ab", "analyze"]
+    again = cli(*command[1:], "--json")
+    assert again.code == 0
+    assert again.result == ran.result["analysis"]
+    units = pl.read_parquet(command[3])
+    assert units["shopper_id"].is_unique().all()
+    assert (units["variant"] == "control").mean() == pytest.approx(0.7, abs=0.05)
+
+
+def test_the_same_seed_gives_the_same_result_for_any_jobs(cli: Cli, tmp_path: Path) -> None:
+    words = ("ab", "simulate", "--control", "uniform", "--treatment", "popularity", "--json")
+    words = (*words, "--sessions", 2_000, "--seed", 9, "--workspace", tmp_path)  # type: ignore[assignment]
+    one = cli(*words, "--jobs", 1)
+    two = cli(*words, "--jobs", 2)
+    assert one.result == two.result
+    assert one.json["outputs"] == two.json["outputs"]
+
+
+def test_a_trained_policy_runs_closed_loop(cli: Cli, tmp_path: Path) -> None:
+    cli("simulate", "--sessions", 2_000, "--jobs", 1, "--workspace", tmp_path)
+    cli("train", "--trees", 10, "--workspace", tmp_path)
+    ran = _rehearse(
+        cli, tmp_path, "--control", "popularity", "--treatment", "default@champion:greedy"
+    )
+    assert ran.code == 0
+    assert ran.result["truth"]["conversion"]["treatment"] > 0
+    both = _rehearse(
+        cli, tmp_path, "--control", "default@v1:greedy", "--treatment", "default:greedy"
+    )
+    assert both.result["truth"]["margin"]["absolute"] == 0.0
+    assert both.result["truth"]["conversion"]["control"] == pytest.approx(
+        ran.result["truth"]["conversion"]["treatment"], rel=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "fragment"),
+    [
+        (("--control", "unifrom"), 2, "unifrom"),
+        (("--control", "epsilon:2"), 2, "epsilon:2"),
+        (("--control", "epsilon:x"), 2, "epsilon:x"),
+        (("--placement", "pament"), 2, "pament"),
+        (("--split", "50/25/25"), 2, "two variants"),
+        (("--split", "half"), 2, "half"),
+        (("--scenario", "basline", "--treatment", "uniform"), 2, "basline"),
+        (("--treatment", "nope:greedy"), 5, "nope"),
+        (("--sessions", "0"), 2, "sessions"),
+    ],
+)
+def test_bad_input(
+    cli: Cli, tmp_path: Path, words: tuple[str, ...], code: int, fragment: str
+) -> None:
+    ran = cli("ab", "simulate", *words, "--json", "--workspace", tmp_path)
+    assert ran.code == code
+    assert fragment in ran.error["message"]
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,190 @@
+"""Sample sizes and detectable effects, by textbook numbers and by simulation."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.power import TTestIndPower
+
+from cpz.data.errors import NotEnoughDataError, UsageError
+from cpz.evaluation.ab.analyze import analyze
+from cpz.evaluation.ab.arm import Arm
+from cpz.evaluation.ab.difference import TestSettings, absolute
+from cpz.evaluation.ab.plan import Past, PlanConfig, given_baseline, past_baselines, plan
+from cpz.evaluation.ab.power import Baseline, Design, detectable, power, sample_size
+
+EVEN = Design(0.5, 0.5, 0.05, 0.8)
+
+
+@pytest.mark.parametrize(("n", "effect"), [(40, 0.5), (128, 0.5), (800, 0.2), (3142, 0.1)])
+def test_power_is_statsmodels(n: int, effect: float) -> None:
+    expected = TTestIndPower().power(effect, n / 2, 0.05)
+    found = power(Baseline("mean", 1.0, 1.0), effect, n, EVEN)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_sample_size_of_a_proportion_by_hand() -> None:
+    # .10 against .12: (1.959964 + .841621)^2 (.09 + .1056) / .02^2 = 3838.1 an arm
+    found = sample_size(Baseline("proportion", 0.1, 0.3), 0.2, EVEN)
+    assert found == pytest.approx(2 * 3838.1, abs=6)
+
+
+@given(
+    st.floats(0.01, 0.3),
+    st.sampled_from([Design(0.5, 0.5, 0.05, 0.8), Design(0.9, 0.1, 0.025, 0.9)]),
+    st.sampled_from(["mean", "proportion"]),
+)
+def test_size_and_effect_are_inverse(effect: float, design: Design, kind: Any) -> None:
+    baseline = Baseline(kind, 0.2, 0.4)
+    n = sample_size(baseline, effect, design)
+    assert n is not None
+    assert (
+        power(baseline, effect, n, design) >= design.power > power(baseline, effect, n - 20, design)
+    )
+    found = detectable(baseline, n, design)
+    assert found == pytest.approx(effect, rel=0.02 + 40 / n)
+
+
+def test_losses_have_a_sign() -> None:
+    assert detectable(Baseline("mean", 10.0, 10.0), 3142, EVEN, -1.0) == pytest.approx(
+        -0.1, rel=1e-3
+    )
+
+
+def test_the_undetectable_is_none() -> None:
+    assert detectable(Baseline("proportion", 0.5, 0.5), 4, EVEN) is None
+    assert sample_size(Baseline("mean", 1.0, 1e4), 1e-7, EVEN) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("baseline", "effect", "design"),
+    [
+        (Baseline("mean", 10.0, 12.0), 0.3, Design(0.5, 0.5, 0.05, 0.8)),
+        (Baseline("mean", 10.0, 12.0), 0.3, Design(0.8, 0.2, 0.05, 0.9)),
+        (Baseline("proportion", 0.1, 0.3), 0.25, Design(0.5, 0.5, 0.025, 0.8)),
+    ],
+)
+def test_planned_experiments_find_their_effect(
+    baseline: Baseline, effect: float, design: Design
+) -> None:
+    n = sample_size(baseline, effect, design)
+    assert n is not None
+    rng = np.random.default_rng(6)
+    sizes = (round(n * design.control_share), round(n * design.treatment_share))
+    settings = TestSettings("welch", design.alpha)
+    runs, hits = 4_000, 0
+    for _ in range(runs):
+        arms = []
+        for size, mean in zip(sizes, (baseline.mean, baseline.mean * (1 + effect)), strict=True):
+            values = rng.normal(mean, baseline.sd, size)
+            if baseline.kind == "proportion":
+                values = (rng.random(size) < mean).astype(np.float64)
+            arms.append(Arm(size, float(values.mean()), float(values.var(ddof=1))))
+        hits += absolute(arms[0], arms[1], settings).p_value < design.alpha
+    # three standard errors of a share over 4,000 runs
+    assert hits / runs == pytest.approx(
+        design.power, abs=3 * math.sqrt(design.power * (1 - design.power) / runs)
+    )
+
+
+def test_a_plan_says_what_a_window_cannot_show() -> None:
+    past = given_baseline("proportion", 0.032, None)
+    config = PlanConfig(effect=0.05, units_per_day=5000, days=14)
+    found = plan({"metric": past}, config).metrics["metric"]
+    assert found.n is not None
+    assert found.days == math.ceil(found.n / 5000)
+    assert found.n_by_variant == (math.ceil(found.n / 2),) * 2
+    window = found.window
+    assert window is not None
+    assert window.n == 70_000
+    assert window.is_detectable is False
+    assert window.power_at_effect == pytest.approx(
+        power(past.baseline, 0.05, 70_000, config.design)
+    )
+    assert "not detectable in your window" in found.verdict
+    assert str(found.n) in found.verdict
+    longer = PlanConfig(effect=0.05, units_per_day=5000, days=found.days)
+    again = plan({"metric": past}, longer).metrics["metric"].window
+    assert again is not None
+    assert again.is_detectable
+
+
+def test_several_variants_share_alpha_and_the_smallest_counts() -> None:
+    design = PlanConfig(split=(80, 10, 10), effect=0.1).design
+    assert design.alpha == pytest.approx(0.025)
+    assert (design.control_share, design.treatment_share) == pytest.approx((0.8, 0.1))
+
+
+def test_a_guardrail_is_planned_for_its_margin() -> None:
+    past = Past(Baseline("mean", 10.0, 10.0), margin=-0.1)
+    found = plan({"guard": past}, PlanConfig(effect=0.5)).metrics["guard"]
+    assert found.effect == -0.1
+    assert found.n == 3142
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"effect": 0.0},
+        {"days": 7},
+        {"effect": 0.1, "split": (50.0,)},
+        {"effect": 0.1, "split": (50.0, 0.0)},
+    ],
+)
+def test_plans_that_ask_nothing_are_refused(broken: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        PlanConfig(**broken)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mean", "sd"),
+    [
+        ("proportion", 1.5, None),
+        ("proportion", 0.1, 0.3),
+        ("mean", 1.0, None),
+        ("mean", 0.0, 1.0),
+        ("ratio", 1.0, -1.0),
+        ("median", 1.0, 1.0),
+    ],
+)
+def test_baselines_out_of_range_are_refused(kind: str, mean: float, sd: float | None) -> None:
+    with pytest.raises(UsageError):
+        given_baseline(kind, mean, sd)
+
+
+def test_an_effect_beyond_a_proportion_is_refused() -> None:
+    with pytest.raises(UsageError):
+        plan({"m": given_baseline("proportion", 0.6, None)}, PlanConfig(effect=0.7))
+
+
+def test_a_past_file_gives_spread_and_what_the_covariate_saves(
+    units: Any, spec: Any, shop: Any
+) -> None:
+    columns = shop(3, 2000)
+    arm = np.arange(2000) % 2
+    metrics = {
+        "plain": {"kind": "mean", "value": "orders"},
+        "saved": {"kind": "mean", "value": "orders", "covariate": "orders_pre"},
+        "rate": {"kind": "ratio", "numerator": "orders", "denominator": "sessions"},
+    }
+    experiment = spec(metrics)
+    table = units(experiment, arm=arm, **columns)
+    past = past_baselines(table, experiment)
+    correlation = np.corrcoef(columns["orders"], columns["orders_pre"])[0, 1]
+    assert past["saved"].variance_reduction == pytest.approx(correlation**2, rel=1e-9)
+    assert past["plain"].baseline.sd == pytest.approx(columns["orders"].std(ddof=1))
+    # what the plan says is what the analysis at that size has
+    se = analyze(table, experiment).metrics["rate"]["1"].absolute.se
+    assert past["rate"].baseline.sd * math.sqrt(4 / 2000) == pytest.approx(se, rel=0.02)
+
+
+def test_a_past_metric_without_spread_is_refused(units: Any, spec: Any) -> None:
+    experiment = spec({"m": {"kind": "mean", "value": "x"}})
+    table = units(experiment, arm=[0, 1, 0, 1], x=[2.0] * 4)
+    with pytest.raises(NotEnoughDataError):
+        past_baselines(table, experiment)

@@ -1,0 +1,139 @@
+"""Verdicts: what is said, and when nothing may be said."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cpz.evaluation.ab.analyze import analyze
+from cpz.evaluation.ab.results import Detectable, Verdict
+from cpz.evaluation.ab.skewness import TailErrors, tail_errors
+from cpz.evaluation.ab.srm import sample_ratio
+from cpz.evaluation.ab.verdict import Evidence, Question, judge
+
+FINE = sample_ratio(["a", "b"], [500, 500], {})
+EVIDENCE = Evidence(
+    estimate=1.0,
+    p_value=0.001,
+    p_value_holm=0.002,
+    relative_ci=(0.01, 0.03),
+    mde=Detectable(0.5, 0.01),
+    tail_errors=TailErrors(0.025, 0.025, 0.025, 0.0),
+    n=500,
+    events=None,
+)
+HIGHER = Question("higher", None, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("question", "change", "expected"),
+    [
+        (HIGHER, {}, Verdict.BETTER),
+        (HIGHER, {"estimate": -1.0}, Verdict.WORSE),
+        (Question("lower", None, 0.05), {}, Verdict.WORSE),
+        (Question("lower", None, 0.05), {"estimate": -1.0}, Verdict.BETTER),
+        (HIGHER, {"p_value": 0.03, "p_value_holm": 0.06}, Verdict.NO_DIFFERENCE),
+        (HIGHER, {"n": 1}, Verdict.NOT_ENOUGH_DATA),
+        (HIGHER, {"events": 4}, Verdict.NOT_ENOUGH_DATA),
+        (HIGHER, {"events": 5}, Verdict.BETTER),
+        (HIGHER, {"p_value": math.nan}, Verdict.NOT_ENOUGH_DATA),
+        (Question("higher", -0.01, 0.05), {}, Verdict.NON_INFERIOR),
+        (Question("higher", -0.01, 0.05), {"relative_ci": (-0.02, 0.03)}, Verdict.INCONCLUSIVE),
+        (Question("higher", -0.01, 0.05), {"relative_ci": (-0.05, -0.02)}, Verdict.INFERIOR),
+        (Question("lower", 0.01, 0.05), {"relative_ci": (-0.02, 0.005)}, Verdict.NON_INFERIOR),
+        (Question("lower", 0.01, 0.05), {"relative_ci": (0.02, 0.03)}, Verdict.INFERIOR),
+        (
+            Question("higher", -0.01, 0.05),
+            {"relative_ci": (math.nan, math.nan)},
+            Verdict.INCONCLUSIVE,
+        ),
+    ],
+)
+def test_the_verdict(question: Question, change: dict[str, Any], expected: Verdict) -> None:
+    verdict, reason = judge(question, replace(EVIDENCE, **change), FINE)
+    assert verdict is expected
+    assert reason
+
+
+def test_a_broken_sample_ratio_comes_before_everything() -> None:
+    broken = sample_ratio(["a", "b"], [500, 700], {})
+    assert judge(HIGHER, replace(EVIDENCE, n=1), broken)[0] is Verdict.RATIO_MISMATCH
+
+
+def test_a_call_in_a_spoilt_tail_is_refused_and_the_other_is_not() -> None:
+    skewed = replace(EVIDENCE, tail_errors=TailErrors(0.08, 0.001, 0.025, 0.7))
+    assert judge(HIGHER, skewed, FINE)[0] is Verdict.BETTER
+    loss = replace(skewed, estimate=-1.0)
+    assert judge(HIGHER, loss, FINE)[0] is Verdict.NOT_ENOUGH_DATA
+    guard = Question("higher", -0.01, 0.05)
+    inferior = replace(skewed, relative_ci=(-0.05, -0.02))
+    assert judge(guard, skewed, FINE)[0] is Verdict.NON_INFERIOR
+    assert judge(guard, inferior, FINE)[0] is Verdict.NOT_ENOUGH_DATA
+    lower = Question("lower", 0.01, 0.05)
+    falling = replace(skewed, relative_ci=(-0.02, 0.005))
+    assert judge(lower, falling, FINE)[0] is Verdict.NOT_ENOUGH_DATA
+
+
+def test_tails_by_hand() -> None:
+    # A = 2 (1 / 100^2 - 1 / 400^2) / (1 / 100 + 1 / 400)^1.5 = 1.875e-4 / 1.39754e-3 = 0.134164
+    # shift = A (2 * 1.959964^2 + 1) * 0.0584451 / 6 = 0.134164 * 8.682918 * 0.00974085
+    found = tail_errors(2.0, 400, 100, 0.05)
+    assert found.skewness == pytest.approx(0.134164, abs=1e-6)
+    assert found.false_harm == pytest.approx(0.025 + 0.0113476, abs=1e-6)
+    assert found.false_gain == pytest.approx(0.025 - 0.0113476, abs=1e-6)
+    assert not found.is_harm_credible
+    assert found.is_gain_credible
+    swapped = tail_errors(2.0, 100, 400, 0.05)
+    assert swapped.false_gain == pytest.approx(found.false_harm)
+
+
+def test_guardrails_are_not_in_holms_family(units: Any, spec: Any) -> None:
+    rng = np.random.default_rng(1)
+    arm, x = rng.integers(0, 2, 2000), 10 + rng.normal(0, 1, 2000)
+    metrics = {
+        "alone": {"kind": "mean", "value": "x"},
+        "guard": {"kind": "mean", "value": "x", "non_inferiority": -0.05},
+    }
+    experiment = spec(metrics)
+    found = analyze(units(experiment, arm=arm, x=x), experiment).metrics
+    assert found["guard"]["1"].p_value_holm is None
+    assert found["guard"]["1"].verdict is Verdict.NON_INFERIOR
+    assert found["alone"]["1"].p_value_holm == found["alone"]["1"].absolute.p_value
+
+
+def test_a_planned_variant_without_units_is_a_mismatch_not_a_crash(units: Any, spec: Any) -> None:
+    metric = {"kind": "mean", "value": "x", "covariate": "c"}
+    experiment = spec({"m": metric}, split={"0": 1, "1": 1, "2": 1})
+    arm = [0, 1] * 50
+    table = units(experiment, arm=arm, x=range(100), c=range(100))
+    result = analyze(table, experiment)
+    assert result.srm.is_mismatch
+    assert result.metrics["m"]["2"].n_treatment == 0
+    assert result.metrics["m"]["2"].verdict is Verdict.RATIO_MISMATCH
+    assert math.isnan(result.metrics["m"]["2"].absolute.estimate)
+
+
+def test_one_unit_a_variant_is_not_enough(units: Any, spec: Any) -> None:
+    experiment = spec({"m": {"kind": "mean", "value": "x"}})
+    found = analyze(units(experiment, arm=[0, 1], x=[1.0, 2.0]), experiment).metrics["m"]["1"]
+    assert found.verdict is Verdict.NOT_ENOUGH_DATA
+    assert math.isnan(found.absolute.se)
+
+
+def test_a_metric_that_never_varies_shows_no_difference(units: Any, spec: Any) -> None:
+    experiment = spec({"m": {"kind": "mean", "value": "x"}})
+    table = units(experiment, arm=[0, 1] * 20, x=[3.0] * 40)
+    found = analyze(table, experiment).metrics["m"]["1"]
+    assert found.absolute.p_value == 1.0
+    assert found.verdict is Verdict.NO_DIFFERENCE
+
+
+def test_a_control_around_zero_has_no_relative_effect(units: Any, spec: Any) -> None:
+    experiment = spec({"m": {"kind": "mean", "value": "x", "non_inferiority": -0.1}})
+    x = [-1.0, 3.0, -2.0, 4.0] * 10
+    found = analyze(units(experiment, arm=[0, 1] * 20, x=x), experiment).metrics["m"]["1"]
+    assert math.isnan(found.relative.estimate)
+    assert found.relative.method.startswith("undefined")
+    assert found.verdict is Verdict.INCONCLUSIVE
