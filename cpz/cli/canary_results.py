@@ -1,0 +1,132 @@
+"""The results of the canary commands: what stands under `result` in their JSON documents."""
+
+from dataclasses import dataclass
+
+from cpz.cli.canary_arguments import Injection
+from cpz.evaluation.canary.classification import Classification
+from cpz.evaluation.canary.judge import Judge, Judgment
+from cpz.evaluation.canary.ledger import ReplayedRun
+from cpz.evaluation.canary.monitor import Decision, Look, State, Watched
+from cpz.evaluation.canary.non_inferiority import Effect
+from cpz.evaluation.canary.plan import InformationLimit, StepPlan
+from cpz.evaluation.canary.score import GroupScore, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeResult:
+    """A judged canary: score 0 to 100, its classification, and what it is made of."""
+
+    judge: Judge
+    score: float
+    classification: Verdict
+    reason: str
+    groups: dict[str, GroupScore]
+    metrics: dict[str, Classification]
+
+    @classmethod
+    def of(cls, found: Judgment) -> "JudgeResult":
+        """Lift the score to the top."""
+        score = found.score
+        return cls(
+            judge=found.judge,
+            score=score.score,
+            classification=score.classification,
+            reason=score.reason,
+            groups=score.groups,
+            metrics=found.metrics,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryPlan:
+    """What the ramp can and cannot detect, said before it starts.
+
+    Attributes:
+        alpha: the probability of ever rolling back a harmless change, at most.
+        conversion: of the baseline.
+        units_per_hour: shoppers that come for the first time, an hour.
+        steps: one per step of the ramp.
+    """
+
+    alpha: float
+    conversion: float
+    units_per_hour: float
+    steps: tuple[StepPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryResult:
+    """A watched canary.
+
+    Attributes:
+        baseline, canary: the policies.
+        injected: harm that was done to the canary's outcomes.
+        verdict: promote, hold or rollback.
+        state: why, as one word.
+        cause: why, in one sentence.
+        hours: hours to the verdict.
+        sessions: sessions to the verdict.
+        exposed: those that saw the canary.
+        effects: every guardrail's estimate up to the verdict.
+        true_effect: relative effect on conversion over all sessions of both runs.
+        limit: how soon any method could have seen a loss; None where there is none.
+        plan: what was said before.
+        looks: the evidence hour by hour.
+    """
+
+    baseline: str
+    canary: str
+    injected: Injection
+    verdict: Decision
+    state: State
+    cause: str
+    hours: int
+    sessions: int
+    exposed: int
+    effects: tuple[Effect, ...]
+    true_effect: float
+    limit: InformationLimit | None
+    plan: CanaryPlan
+    looks: tuple[Look, ...]
+
+    @classmethod
+    def of(
+        cls,
+        policies: tuple[str, str],
+        injected: Injection,
+        plan: CanaryPlan,
+        watched: Watched,
+        effect: float,
+        limit: InformationLimit | None,
+    ) -> "CanaryResult":
+        """Lift the verdict to the top."""
+        verdict = watched.verdict
+        return cls(
+            baseline=policies[0],
+            canary=policies[1],
+            injected=injected,
+            verdict=verdict.decision,
+            state=verdict.state,
+            cause=verdict.cause,
+            hours=verdict.hours,
+            sessions=verdict.sessions,
+            exposed=verdict.exposed,
+            effects=watched.effects,
+            true_effect=effect,
+            limit=limit,
+            plan=plan,
+            looks=watched.looks,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """A ledger whose decisions all follow from its sums.
+
+    `hash` stands for the whole ledger: keep it elsewhere, and a ledger cut short is found out too.
+    """
+
+    ledger: str
+    entries: int
+    hash: str
+    runs: tuple[ReplayedRun, ...]

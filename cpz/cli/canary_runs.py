@@ -1,0 +1,197 @@
+"""Load, call, wrap: `cpz canary simulate` and `cpz canary replay`. Imported late."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from cpz import __version__
+from cpz.cli.ab_policies import Arm, arm_of
+from cpz.cli.canary import SimulateArguments
+from cpz.cli.canary_arguments import parse_allowed, parse_injection, parse_ramp
+from cpz.cli.canary_report import canary_report
+from cpz.cli.canary_results import CanaryPlan, CanaryResult, ReplayResult
+from cpz.cli.canary_world import (
+    Ramp,
+    Visits,
+    WorldRun,
+    injected,
+    ramp_hours,
+    run_world,
+    true_effect,
+)
+from cpz.cli.outcome import Gate, Outcome, Output, command_line
+from cpz.cli.progress import progress_bar
+from cpz.cli.run_folder import open_run
+from cpz.data.errors import DataError
+from cpz.data.ledger import append_to_ledger, read_ledger
+from cpz.data.workspace import Workspace
+from cpz.evaluation.canary.guardrails import GUARDRAILS, Guardrail
+from cpz.evaluation.canary.ledger import Opened, ReplayedRun, entries_of, parse_entries, replay
+from cpz.evaluation.canary.monitor import ALPHA, monitor
+from cpz.evaluation.canary.plan import information_limit, plan_steps
+from cpz.evaluation.report.render import render
+
+Announce = Callable[[CanaryPlan], None]
+NOTHING_TO_TELL = 4
+
+
+def run_simulate(
+    arguments: SimulateArguments, root: Path, jobs: int, announce: Announce
+) -> tuple[Outcome, CanaryResult]:
+    """Plan a ramp, run the world under both policies, watch it, and write ledger and report.
+
+    Args:
+        arguments: the command's values.
+        root: the workspace.
+        jobs: worker processes; the result does not depend on it.
+        announce: called with the plan before the canary's world is run.
+    """
+    shares = parse_ramp(arguments.ramp)
+    ramp = Ramp(tuple(share for share in shares if share < 1), arguments.hours_per_step)
+    rails = _with_allowed(arguments.allow)
+    injection = parse_injection(arguments.inject)
+    workspace = Workspace(root)
+    policies = (arguments.baseline, arguments.canary)
+    arms = tuple(arm_of(policy, arguments.placement, workspace) for policy in policies)
+    run = WorldRun(
+        arguments.scenario,
+        arguments.overrides,
+        ramp,
+        arguments.sessions,
+        arguments.seed,
+        jobs,
+    )
+    run.scenario(arms[0])  # refuse a bad scenario before anything is written
+    folder = open_run(workspace, "canary", {"canary simulate": asdict(arguments)})
+
+    known = _shoppers(run, arguments.placement) if arms[0].is_trained else None
+    baseline, shoppers = _world(run, arms[0], known)
+    plan = _plan(shares, arguments, baseline, rails)
+    announce(plan)
+    is_same = arguments.baseline == arguments.canary
+    clean = baseline if is_same else _world(run, arms[1], shoppers)[0]
+    canary = injected(clean, injection, arguments.seed)
+    hours = ramp_hours(baseline, canary, ramp)
+    watched = monitor(hours, rails, ALPHA)
+    effect = true_effect(baseline, canary)
+    limit = information_limit(hours, effect, ALPHA) if effect < 0 else None
+    result = CanaryResult.of(policies, injection, plan, watched, effect, limit)
+
+    ledger = folder.path / "ledger.jsonl"
+    append_to_ledger(ledger, entries_of(_opened(arguments, ramp, rails), hours, watched))
+    html = render(canary_report(result, hours, folder.config, command_line()))
+    outputs = (*folder.write(result, html), Output("ledger", str(ledger)))
+    return _outcome(arguments, result, outputs), result
+
+
+def exit_code(result: CanaryResult, code: int) -> int:
+    """Return 4 where there was not enough data to decide, else the outcome's own code."""
+    return NOTHING_TO_TELL if result.state in ("no_data", "too_little_data") else code
+
+
+def _world(run: WorldRun, arm: Arm, shoppers: pl.DataFrame | None) -> tuple[Visits, pl.DataFrame]:
+    with progress_bar("simulate", run.n_sessions) as advance:
+        return run_world(run, arm, shoppers if arm.is_trained else None, advance)
+
+
+def _shoppers(run: WorldRun, placement: str) -> pl.DataFrame:
+    """Return the world's shoppers: no policy changes them, and a trained one knows them."""
+    return _world(run, Arm(placement), None)[1]
+
+
+def _with_allowed(text: str | None) -> tuple[Guardrail, ...]:
+    """Return the guardrails with the margins asked for."""
+    given = parse_allowed(text)
+    return tuple(replace(rail, allowed=given.get(rail.metric, rail.allowed)) for rail in GUARDRAILS)
+
+
+def _plan(
+    shares: tuple[float, ...],
+    arguments: SimulateArguments,
+    baseline: Visits,
+    rails: tuple[Guardrail, ...],
+) -> CanaryPlan:
+    """Plan from what the baseline's run shows: its conversion and its first visits an hour."""
+    n_hours = sum(share < 1 for share in shares) * arguments.hours_per_step
+    inside = baseline.hour < n_hours
+    per_hour = len(np.unique(baseline.shopper[inside])) / n_hours
+    rate = float(baseline.converted[inside].mean()) if inside.any() else 0.0
+    steps = plan_steps(shares, arguments.hours_per_step, per_hour, rate, rails[0], ALPHA)
+    return CanaryPlan(ALPHA, rate, per_hour, steps)
+
+
+def _opened(arguments: SimulateArguments, ramp: Ramp, rails: tuple[Guardrail, ...]) -> Opened:
+    return Opened(
+        version=__version__,
+        baseline=arguments.baseline,
+        canary=arguments.canary,
+        ramp=ramp.shares,
+        hours_per_step=ramp.hours_per_step,
+        alpha=ALPHA,
+        guardrails=rails,
+    )
+
+
+def _outcome(
+    arguments: SimulateArguments, result: CanaryResult, outputs: tuple[Output, ...]
+) -> Outcome:
+    status: Literal["pass", "fail", "no data"] = "pass"
+    if result.verdict == "rollback":
+        status = "fail"
+    elif result.verdict == "hold":
+        status = "no data"
+    ledger = next(output.path for output in outputs if output.kind == "ledger")
+    return Outcome(
+        "canary simulate",
+        result,
+        seed=arguments.seed,
+        inputs=(arguments.scenario,),
+        gates=(Gate("rollback", status, result.verdict, "promote"),),
+        outputs=outputs,
+        next=(f"cpz canary replay {shlex.quote(ledger)}",),
+    )
+
+
+def run_replay(path: Path) -> tuple[Outcome, ReplayResult]:
+    """Derive every decision of a ledger again.
+
+    Raises:
+        DataError: the chain is broken, an entry is none, a decision or number does not follow
+            from the recorded sums, or the ledger ends before its verdict.
+    """
+    lines = read_ledger(path)
+    try:
+        runs = replay(parse_entries([line.body for line in lines]))
+    except (msgspec.ValidationError, ValueError) as error:
+        raise DataError(
+            f"{path}: no ledger of a canary ({error})",
+            hint="give the ledger.jsonl of a `cpz canary simulate` run",
+            path=str(path),
+        ) from error
+    for number, run in enumerate(runs, start=1):
+        _refuse_difference(path, number, run)
+    result = ReplayResult(str(path), len(lines), lines[-1].hash, tuple(runs))
+    return Outcome("canary replay", result, inputs=(str(path),)), result
+
+
+def _refuse_difference(path: Path, number: int, run: ReplayedRun) -> None:
+    found = run.difference
+    if found is not None:
+        raise DataError(
+            f"{path}: line {found.entry}: {found.where}: recorded {found.recorded}, but the "
+            f"recorded sums give {found.derived}",
+            hint="restore the ledger from a copy; its decisions cannot be vouched for",
+            path=str(path),
+        )
+    if run.verdict is None:
+        raise DataError(
+            f"{path}: canary {number} ends after {run.looks} looks without a verdict",
+            hint="it was interrupted or cut off; run it again or restore the ledger",
+            path=str(path),
+        )

@@ -1,0 +1,1 @@
+"""Canary analysis: judging metric series, and watching a ramp look by look."""

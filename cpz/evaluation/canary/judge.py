@@ -1,0 +1,116 @@
+"""Judge a canary by metric series: transform, classify, score, threshold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from cpz.data.canary_config import JudgeConfig, MetricRules
+from cpz.data.errors import DataError
+from cpz.data.metric_series import MetricSeries
+from cpz.evaluation.canary import kayenta, steady
+from cpz.evaluation.canary.classification import Classification
+from cpz.evaluation.canary.score import Score, score
+from cpz.evaluation.canary.transform import transform
+
+Judge = Literal["kayenta", "cpz"]
+Series = Mapping[str, MetricSeries]
+
+_SHORT_SERIES = 12
+_EMPTY = np.empty(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    """What a judge says of a canary."""
+
+    judge: Judge
+    score: Score
+    metrics: dict[str, Classification]
+    notes: tuple[str, ...]
+
+
+def judge_canary(baseline: Series, canary: Series, config: JudgeConfig, judge: Judge) -> Judgment:
+    """Judge every configured metric, or every metric of the series where none is configured.
+
+    Args:
+        baseline: the baseline's series by metric.
+        canary: the canary's.
+        config: rules, weights, thresholds.
+        judge: which classifier.
+    """
+    names = tuple(config.metrics) or tuple(dict.fromkeys((*baseline, *canary)))
+    metrics = {name: _classify(name, (baseline, canary), config, judge) for name in names}
+    found = score(metrics, config)
+    return Judgment(judge, found, metrics, _notes(config, found, (*baseline, *canary)))
+
+
+def _classify(
+    name: str, series: tuple[Series, Series], config: JudgeConfig, judge: Judge
+) -> Classification:
+    rules = config.rules(name)
+    sides = [_side(name, side, rules) for side in series]
+    (baseline, baseline_at), (canary, canary_at) = sides
+    if judge == "kayenta":
+        return kayenta.classify(baseline, canary, rules)
+    if rules.kind == "count":
+        _require_counts(name, np.concatenate([baseline, canary]))
+    pair = steady.TimedPair(baseline, canary, baseline_at, canary_at, _exposures(rules, series))
+    found = steady.classify(pair, rules)
+    return replace(found, notes=_metric_notes(found))
+
+
+def _require_counts(name: str, values: steady.Floats) -> None:
+    """Refuse what no count can be, before it is rounded away."""
+    bad = values[(values < 0) | (values != np.round(values))]
+    if len(bad):
+        raise DataError(
+            f"metric {name}: {len(bad)} of {len(values)} values are no counts (first: {bad[0]:g}); "
+            'kind = "count" expects whole numbers from 0',
+            hint='give counts and their exposure, or set kind = "value"',
+        )
+
+
+def _side(name: str, series: Series, rules: MetricRules) -> tuple[steady.Floats, steady.Ints]:
+    if name not in series:
+        return _EMPTY, _EMPTY.astype(np.int64)
+    values, kept = transform(series[name].values, rules)
+    return values, series[name].at[kept]
+
+
+def _exposures(rules: MetricRules, series: tuple[Series, Series]) -> tuple[float, float] | None:
+    """Return the trials behind a count; None where the metric that holds them has none."""
+    if rules.exposure is None or not all(rules.exposure in side for side in series):
+        return None
+    first, second = (float(np.nansum(side[rules.exposure].values)) for side in series)
+    return (first, second) if first > 0 and second > 0 else None
+
+
+def _metric_notes(found: Classification) -> tuple[str, ...]:
+    comparison = found.comparison
+    if comparison is None or comparison.effective_n is None:
+        return ()
+    points = min(found.n)
+    if comparison.effective_n < min(_SHORT_SERIES, points / 2):
+        return (
+            f"{points} points are worth {comparison.effective_n:.1f} independent ones: "
+            f"differences below {comparison.detectable:.3g} are mostly missed",
+        )
+    return ()
+
+
+def _notes(config: JudgeConfig, found: Score, names: tuple[str, ...]) -> tuple[str, ...]:
+    notes = []
+    total = sum(group.weight for group in found.groups.values())
+    if abs(total - 100.0) > 1e-9:
+        notes.append(f"the groups' weights sum to {total:g}; they are not renormalised")
+    known = {*config.metrics, *_exposure_names(config)}
+    unused = [name for name in dict.fromkeys(names) if name not in known]
+    if config.metrics and unused:
+        notes.append(f"not judged, for want of rules: {', '.join(unused)}")
+    return tuple(notes)
+
+
+def _exposure_names(config: JudgeConfig) -> set[str]:
+    return {rules.exposure for rules in config.metrics.values() if rules.exposure}

@@ -1,0 +1,134 @@
+"""`cpz canary judge` as a user meets it: scores, exit codes, and bad input in one sentence."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+Cli = Callable[..., Any]
+ROOT = Path(__file__).parents[2]
+
+
+def write(path: Path, seed: int, **shifts: float) -> Path:
+    """Write an hour of latencies around 100 and of conversions around 50, each a minute."""
+    rng = np.random.default_rng(seed)
+    rows = ["metric,timestamp,value"]
+    for minute in range(60):
+        for metric, level in (("latency", 100.0), ("conversion", 50.0)):
+            value = level + 5 * rng.normal() + shifts.get(metric, 0.0)
+            rows.append(f"{metric},2026-01-01T00:{minute:02d}:00Z,{value}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    return write(tmp_path / "b.csv", 1), write(tmp_path / "c.csv", 2, latency=10.0)
+
+
+def words(files: tuple[Path, Path], *more: object) -> tuple[object, ...]:
+    return ("canary", "judge", "--baseline", files[0], "--canary", files[1], "--json", *more)
+
+
+@pytest.mark.parametrize("judge", ["kayenta", "cpz"])
+def test_harm_fails_and_keeps_to_its_schema(cli: Cli, files: tuple[Path, Path], judge: str) -> None:
+    ran = cli(*words(files, "--judge", judge))
+    assert ran.code == 1
+    schema = json.loads((ROOT / "docs" / "schemas" / "canary-judge.json").read_text())
+    jsonschema.validate(ran.json, schema)
+    assert ran.result["score"] == 50.0
+    assert ran.result["classification"] == "fail"
+    assert ran.result["metrics"]["latency"]["classification"] == "high"
+    assert ran.result["metrics"]["conversion"]["classification"] == "pass"
+    assert ran.json["gates"][0]["status"] == "fail"
+
+
+@pytest.mark.parametrize("judge", ["kayenta", "cpz"])
+def test_an_equal_canary_passes(cli: Cli, files: tuple[Path, Path], judge: str) -> None:
+    ran = cli(*words((files[0], files[0]), "--judge", judge))
+    assert (ran.code, ran.result["score"]) == (0, 100.0)
+
+
+def test_rules_weigh_and_direct(cli: Cli, files: tuple[Path, Path], tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        '[group_weights]\nspeed = 20\n[metrics.latency]\ngroups = ["speed"]\n'
+        '[metrics.conversion]\ngroups = ["sales"]\n'
+    )
+    ran = cli(*words(files, "--config", rules))
+    assert (ran.code, ran.result["score"]) == (0, 80.0)
+    assert ran.result["classification"] == "marginal"
+    assert any("marginal" in warning for warning in ran.json["warnings"])
+    rules.write_text('[metrics.latency]\ndirection = "decrease"\n')
+    ran = cli(*words(files, "--config", rules))
+    assert ran.code == 0
+    assert any("conversion" in warning for warning in ran.json["warnings"])
+
+
+def test_a_metric_that_is_gone_is_no_data(cli: Cli, files: tuple[Path, Path]) -> None:
+    lines = files[1].read_text().splitlines()
+    files[1].write_text("\n".join(line for line in lines if "latency" not in line) + "\n")
+    ran = cli(*words(files))
+    assert ran.result["metrics"]["latency"]["classification"] == "nodata"
+    assert (ran.code, ran.result["score"]) == (1, 0.0)
+
+
+def test_tables_print_for_people(cli: Cli, files: tuple[Path, Path]) -> None:
+    ran = cli("canary", "judge", "--baseline", files[0], "--canary", files[1])
+    assert ran.code == 1
+    assert "latency" in ran.out
+    assert "score 50" in ran.out
+    assert ran.err == ""
+
+
+def test_row_order_changes_nothing(cli: Cli, files: tuple[Path, Path]) -> None:
+    first = cli(*words(files)).result
+    header, *rows = files[1].read_text().splitlines()
+    files[1].write_text("\n".join([header, *rows[::-1]]) + "\n")
+    again = cli(*words(files)).result
+    assert again["metrics"] == first["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "code", "fragment"),
+    [
+        (lambda p: p.write_text(""), 3, "empty"),
+        (lambda p: p.unlink(), 5, "c.csv"),
+        (lambda p: p.write_text(p.read_text().replace("timestamp", "time")), 3, "timestamp"),
+        (lambda p: p.write_text(p.read_text() + "latency,soon,1\n"), 3, "row 121"),
+        (lambda p: p.write_text(p.read_text() + "latency,2026-01-01T00:00:00Z,1\n"), 3, "row 121"),
+    ],
+)
+def test_broken_series(
+    cli: Cli,
+    files: tuple[Path, Path],
+    break_it: Callable[[Path], object],
+    code: int,
+    fragment: str,
+) -> None:
+    break_it(files[1])
+    ran = cli(*words(files))
+    assert ran.code == code
+    assert fragment in ran.error["message"]
+
+
+def test_unknown_judge_key_and_file(cli: Cli, files: tuple[Path, Path], tmp_path: Path) -> None:
+    assert cli(*words(files, "--judge", "kayena")).code == 2
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[metrics.latency]\ncritcal = true\n")
+    ran = cli(*words(files, "--config", rules))
+    assert ran.code == 2
+    assert "'critical'" in ran.error["hint"]
+    assert cli(*words(files, "--config", tmp_path / "none.toml")).code == 5
+
+
+def test_counts_must_be_counts(cli: Cli, files: tuple[Path, Path], tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[metrics.latency]\nkind = "count"\n')
+    ran = cli(*words(files, "--config", rules))
+    assert ran.code == 3
+    assert "latency" in ran.error["message"]

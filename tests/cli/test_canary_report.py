@@ -1,0 +1,105 @@
+"""The canary's page and tables: what they must say for every verdict."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from cpz.cli.canary_arguments import Injection
+from cpz.cli.canary_report import canary_report
+from cpz.cli.canary_results import CanaryPlan, CanaryResult
+from cpz.cli.canary_tables import plan_tables, simulate_tables
+from cpz.evaluation.canary.counts import Group, Hour, Sums
+from cpz.evaluation.canary.guardrails import GUARDRAILS
+from cpz.evaluation.canary.monitor import ALPHA, monitor
+from cpz.evaluation.canary.plan import information_limit, plan_steps
+from cpz.evaluation.report.chart_values import LineChart
+from cpz.evaluation.report.render import render
+
+COMMAND = "cpz canary simulate"
+NO_HARM = Injection()
+
+
+def group(n: int, conversions: int) -> Group:
+    margin = Sums(700.0 * conversions, 1e6 * conversions)
+    return Group(n, conversions, n // 300, margin, Sums(120.0 * n, 18_000.0 * n))
+
+
+def hours_of(n: int, canary_conversions: int, n_hours: int) -> tuple[Hour, ...]:
+    return tuple(
+        Hour(i, 0.1 if i < 2 else 0.5, 3 * n, n, group(n, n // 4), group(n, canary_conversions))
+        for i in range(n_hours)
+    )
+
+
+def result_of(hours: tuple[Hour, ...], injected: Injection = NO_HARM) -> CanaryResult:
+    steps = plan_steps((0.01, 0.5, 1.0), 4, 1000.0, 0.25, GUARDRAILS[0], ALPHA)
+    limit = information_limit(hours, -0.05, ALPHA) if injected.conversion else None
+    plan = CanaryPlan(ALPHA, 0.25, 1000.0, steps)
+    effect = injected.conversion
+    return CanaryResult.of(("a", "b"), injected, plan, monitor(hours), effect, limit)
+
+
+def text_of(*parts: object) -> str:
+    written = StringIO()
+    Console(width=160, file=written).print(*parts)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("n", "canary", "n_hours", "title"),
+    [
+        (20_000, 5000, 6, "Promote the canary"),
+        (400, 100, 6, "Hold the canary"),
+        (4000, 500, 6, "Roll back the canary"),
+        (4000, 500, 0, "Hold the canary"),
+    ],
+)
+def test_every_verdict_has_its_page(n: int, canary: int, n_hours: int, title: str) -> None:
+    hours = hours_of(n, canary, n_hours)
+    result = result_of(hours)
+    page = render(canary_report(result, hours, "[a]\n", COMMAND))
+    assert title in page
+    assert result.cause.split(":")[0] in page
+    assert "What each step can and cannot detect" in page
+
+
+def test_harm_that_was_injected_is_said() -> None:
+    hours = hours_of(4000, 600, 6)
+    injected = Injection(conversion=-0.05, latency_ms=200.0)
+    report = canary_report(result_of(hours, injected), hours, "", COMMAND)
+    assert "conversion -0.05" in report.subtitle
+    assert "latency_ms +200" in report.subtitle
+    assert "injected" not in canary_report(result_of(hours), hours, "", COMMAND).subtitle
+
+
+def test_time_line_ends_with_the_verdict_and_stays_small() -> None:
+    hours = hours_of(300, 75, 900)
+    report = canary_report(result_of(hours), hours, "", COMMAND)
+    charts = [block for block in report.sections[0].blocks if isinstance(block, LineChart)]
+    assert [len(chart.x) <= 200 for chart in charts] == [True, True]
+    assert charts[0].x[-1] == charts[1].x[-1] == 900.0
+    assert len(render(report).encode()) < 200_000
+    rolled = hours_of(4000, 500, 6)
+    chart = canary_report(result_of(rolled), rolled, "", COMMAND).sections[0].blocks[0]
+    assert isinstance(chart, LineChart)
+    assert chart.x[-1] == float(result_of(rolled).hours)
+
+
+def test_conversion_restarts_with_each_step() -> None:
+    hours = hours_of(1000, 250, 4)
+    chart = canary_report(result_of(hours), hours, "", COMMAND).sections[0].blocks[1]
+    assert isinstance(chart, LineChart)
+    assert chart.lines[0].values == (0.25, 0.25, 0.25, 0.25)
+
+
+def test_tables_name_what_is_not_detectable_and_the_limit() -> None:
+    hours = hours_of(4000, 600, 6)
+    result = result_of(hours, Injection(conversion=-0.05))
+    plan = text_of(*plan_tables(result.plan))
+    assert plan.count("nothing") >= 2  # alone: the 1 % step and full exposure
+    shown = text_of(*simulate_tables(result))
+    assert "rollback" in shown
+    assert f"{result.exposed} of them" in shown
+    assert "power one" in shown
+    assert "power one" not in text_of(*simulate_tables(result_of(hours)))

@@ -1,0 +1,137 @@
+"""The ledger: append-only, chained, and enough to decide everything again."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cpz.data.errors import DataError, NotFoundError
+from cpz.data.ledger import GENESIS, Line, append_to_ledger, chain_hash, read_ledger
+from cpz.evaluation.canary.counts import Group, Hour, Sums
+from cpz.evaluation.canary.guardrails import GUARDRAILS
+from cpz.evaluation.canary.ledger import Entry, Opened, entries_of, parse_entries, replay
+from cpz.evaluation.canary.monitor import monitor
+
+
+def group(n: int, conversions: int) -> Group:
+    return Group(n, conversions, 1, Sums(10.0 * conversions, 100.0 * conversions), Sums(n, 2.0 * n))
+
+
+def entries(canary_conversions: int = 290, n_hours: int = 4) -> tuple[Entry, ...]:
+    hours = [
+        Hour(i, 0.5, 2000, 1000, group(1000, 300), group(1000, canary_conversions))
+        for i in range(n_hours)
+    ]
+    opened = Opened("0", "popularity", "epsilon", (0.5,), n_hours, 0.05, GUARDRAILS)
+    return entries_of(opened, hours, monitor(hours))
+
+
+def bodies(path: Path) -> list[dict[str, object]]:
+    return [line.body for line in read_ledger(path)]
+
+
+def test_a_ledger_is_decided_again_to_the_same_end(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    assert append_to_ledger(path, entries()) == 6
+    (run,) = replay(parse_entries(bodies(path)))
+    assert run.difference is None
+    assert run.looks == 4
+    assert run.verdict is not None
+    assert run.verdict.decision == "hold"
+
+
+def test_a_roll_back_ends_the_looks(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    append_to_ledger(path, entries(canary_conversions=100))
+    (run,) = replay(parse_entries(bodies(path)))
+    assert run.difference is None
+    assert run.verdict is not None
+    assert (run.verdict.decision, run.looks) == ("rollback", 1)
+
+
+def test_appending_keeps_what_is_there_and_repeats_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    append_to_ledger(path, entries())
+    first = path.read_bytes()
+    assert append_to_ledger(path, entries()) == 0
+    assert path.read_bytes() == first
+    append_to_ledger(path, entries(canary_conversions=280))
+    assert path.read_bytes().startswith(first)
+    assert [run.difference for run in replay(parse_entries(bodies(path)))] == [None, None]
+
+
+def test_chain_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    append_to_ledger(path, [{"a": 1}, {"b": 2}])
+    first, second = read_ledger(path)
+    assert first.previous == GENESIS
+    assert second.previous == first.hash == chain_hash(GENESIS, {"a": 1})
+    assert len({first.hash, second.hash}) == 2
+
+
+def test_any_changed_removed_or_swapped_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    append_to_ledger(path, entries())
+    lines = path.read_bytes().splitlines(keepends=True)
+    changed = [*lines[:2], lines[2].replace(b'"conversions":290', b'"conversions":299'), *lines[3:]]
+    removed = [*lines[:2], *lines[3:]]
+    swapped = [*lines[:2], lines[3], lines[2], *lines[4:]]
+    for broken in (changed, removed, swapped):
+        path.write_bytes(b"".join(broken))
+        with pytest.raises(DataError, match="line 3"):
+            read_ledger(path)
+        with pytest.raises(DataError):
+            append_to_ledger(path, entries())
+
+
+def test_a_ledger_rechained_after_a_change_does_not_follow_from_its_sums(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    append_to_ledger(path, entries())
+    forged = bodies(path)
+    forged[2]["look"]["log_e_total"] = -9.0  # type: ignore[index]
+    path.unlink()
+    append_to_ledger(path, forged)
+    (run,) = replay(parse_entries(bodies(path)))
+    assert run.difference is not None
+    assert run.difference.entry == 3
+    assert run.difference.where == "look.log_e_total"
+    assert run.difference.recorded == "-9.0"
+
+
+def test_changed_sums_change_the_evidence(tmp_path: Path) -> None:
+    recorded = [msgspec.to_builtins(entry) for entry in entries()]
+    recorded[3]["counts"]["canary"]["conversions"] = 300
+    (run,) = replay(parse_entries(recorded))
+    assert run.difference is not None
+    assert run.difference.entry == 4
+
+
+def test_looks_after_a_roll_back_are_a_difference() -> None:
+    rolled = entries(canary_conversions=100)
+    extra = entries(canary_conversions=290)[1]
+    (run,) = replay([*rolled[:-1], extra, rolled[-1]])
+    assert run.difference is not None
+
+
+def test_a_ledger_cut_short_has_no_verdict() -> None:
+    (run,) = replay(entries()[:-1])
+    assert run.verdict is None
+    assert run.difference is None
+
+
+def test_what_is_no_ledger(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        read_ledger(tmp_path / "none.jsonl")
+    path = tmp_path / "ledger.jsonl"
+    path.write_text("")
+    with pytest.raises(DataError, match="empty"):
+        read_ledger(path)
+    path.write_text('{"a": 1}\n')
+    with pytest.raises(DataError, match="line 1"):
+        read_ledger(path)
+    body = {"kind": "poem"}
+    path.write_bytes(msgspec.json.encode(Line(body, chain_hash(GENESIS, body), GENESIS)))
+    with pytest.raises(msgspec.ValidationError):
+        parse_entries(bodies(path))
+    with pytest.raises(ValueError, match="opening"):
+        replay(entries()[1:])
