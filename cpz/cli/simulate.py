@@ -1,8 +1,9 @@
 """`cpz simulate`: make a dataset of checkout sessions whose every counterfactual is known."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,11 +19,12 @@ from cpz.cli.options import (
     SetOption,
     WorkspaceOption,
 )
-from cpz.cli.outcome import Outcome, Output, finish
+from cpz.cli.outcome import Gate, Outcome, Output, finish
 from cpz.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from cpz.cli.results import SimulateResult
+    from cpz.data.workspace import Workspace
 
 MAX_DEFAULT_JOBS = 8
 
@@ -48,6 +50,15 @@ def simulate(
     jobs: JobsOption = default_jobs(),
     set_: SetOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    verify: Annotated[
+        int | None,
+        typer.Option(
+            "--verify",
+            min=0,
+            metavar="PART",
+            help="Make a part of the dataset again and compare hashes; 0 for all parts.",
+        ),
+    ] = None,
     dry_run: DryRunOption = False,
     force: ForceOption = False,
     json: JsonOption = False,
@@ -58,19 +69,28 @@ def simulate(
         cpz simulate --sessions 20000 --seed 7
         cpz simulate --scenario tiny --dataset small
         cpz simulate --set "logging.payment.policy='uniform'" --dataset uniform
+        cpz simulate --dataset small --verify 1
     """
     from cpz.cli.tables import simulate_tables
 
+    if verify is not None:
+        return run_verify(dataset, verify, workspace, as_json=json)
+
     overrides = tuple(set_ or ())
     arguments = SimulateArguments(scenario, overrides, sessions, seed, dataset, jobs)
-    outcome, result = run_simulate(arguments, workspace, force=force, dry_run=dry_run)
+    outcome, result = run_simulate(arguments, workspace, force=force, dry_run=dry_run, report=True)
     return finish(outcome, json, lambda console: console.print(*simulate_tables(result)))
 
 
 def run_simulate(
-    arguments: SimulateArguments, root: Path, *, force: bool = False, dry_run: bool = False
+    arguments: SimulateArguments,
+    root: Path,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    report: bool = False,
 ) -> "tuple[Outcome, SimulateResult]":
-    """Simulate and commit a dataset; shared with `cpz demo`."""
+    """Simulate and commit a dataset, and write its page; shared with `cpz demo`."""
     from cpz.cli.results import SimulateResult
     from cpz.data.dataset import refuse_to_replace_imported
     from cpz.data.workspace import Workspace
@@ -102,7 +122,57 @@ def run_simulate(
         "simulate",
         result,
         seed=seed,
-        outputs=(Output("dataset", str(made.path)),),
+        outputs=(
+            Output("dataset", str(made.path)),
+            *(_written_report(workspace, arguments, result) if report else ()),
+        ),
         next=(f"cpz train --dataset {name}", f"cpz data check {name}"),
     )
     return outcome, result
+
+
+def _written_report(
+    workspace: "Workspace", arguments: SimulateArguments, result: "SimulateResult"
+) -> tuple[Output, ...]:
+    from cpz.cli.outcome import command_line
+    from cpz.cli.run_folder import open_run
+    from cpz.cli.simulation_report import simulation_report
+    from cpz.evaluation.report.render import render
+
+    # jobs change nothing in the result, so they are no part of what a run is
+    config = {k: v for k, v in asdict(arguments).items() if k != "jobs"}
+    folder = open_run(workspace, "simulate", {"simulate": config})
+    return folder.write(result, render(simulation_report(result, folder.config, command_line())))
+
+
+def run_verify(name: str, part: int, root: Path, *, as_json: bool) -> int:
+    """Make parts of a dataset again, compare their hashes, and say which differ."""
+    from cpz.cli.results import SimulateResult
+    from cpz.cli.tables import grid
+    from cpz.data.dataset import open_dataset
+    from cpz.data.workspace import Workspace
+    from cpz.simulator.verify import verify
+
+    dataset = open_dataset(Workspace(root), name)
+    with progress_bar("verify", dataset.manifest.rows("sessions")) as advance:
+        found = verify(dataset, part, advance)
+    manifest = dataset.manifest
+    rows = {table: manifest.rows(table) for table in manifest.tables}
+    scenario = str(manifest.recipe.settings["scenario"]["name"])
+    sessions = rows["sessions"]
+    result = SimulateResult(name, scenario, sessions, rows, manifest.digest, None, found)
+    table = grid(f"dataset {name}, made again", "what", "value")
+    table.add_row("parts", str(len(found.parts)))
+    table.add_row("files", str(found.n_files))
+    table.add_row("files that differ", str(len(found.differing)))
+    warnings = tuple(f"another version of {package} made it" for package in found.versions_differ)
+    status: Literal["pass", "fail"] = "fail" if found.differing else "pass"
+    outcome = Outcome(
+        "simulate",
+        result,
+        seed=manifest.recipe.seed,
+        inputs=(str(dataset.path),),
+        gates=(Gate("verify", status, float(len(found.differing)), 0.0),),
+        warnings=(*warnings, *(f"{path} differs" for path in found.differing)),
+    )
+    return finish(outcome, as_json, lambda console: console.print(table))

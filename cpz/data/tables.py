@@ -21,6 +21,9 @@ EVENT_TYPES = (
     "payment_declined",
     "purchased",
     "left",
+    "suggestion_clicked",
+    "returned",
+    "charged_back",
 )
 
 #: Columns that never become model inputs by default: they are kept for audits.
@@ -83,6 +86,7 @@ SESSIONS = _schema(
     ("margin_minor", MONEY, False),
     ("duration_s", pa.float64(), False),
     ("csat", pa.int8(), True),
+    ("top_sku", pa.int64(), True),
 )
 
 EVENTS = _schema(
@@ -120,7 +124,8 @@ DECISIONS = _schema(
 #: A session's sealed ground truth. Each list has one entry per option of the placement, in the
 #: manifest's order, null where the option was not eligible. `<placement>_expected` is the exact
 #: probability of conversion had that option been shown, the other placements drawn from the logging
-#: policy; `<placement>_potential` the conversion that this session's noise would have given;
+#: policy; `<placement>_expected_margin` the same for the margin in minor units of the session's
+#: currency; `<placement>_potential` the conversion that this session's noise would have given;
 #: `<placement>_propensity` the logging policy's full distribution.
 TRUTH = _schema(
     ("session_id", pa.int64(), False),
@@ -139,6 +144,7 @@ TRUTH = _schema(
     ("trust", pa.float64(), False),
     ("payment_taste", pa.list_(pa.float64()), False),
     ("fault_mask", pa.int64(), False),
+    *((f"{placement}_expected_margin", pa.list_(pa.float64()), False) for placement in PLACEMENTS),
 )
 
 SCHEMAS: dict[str, pa.Schema] = {

@@ -23,10 +23,19 @@ def times(microseconds: Ints) -> pa.Array:
 
 def category_lists(names: Sequence[str], mask: Mask) -> pa.ListArray:
     """Return for each row the names where the (n, K) mask is true, in order."""
-    _, codes = np.nonzero(mask)
-    offsets = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
-    values = categories(names, codes.astype(np.int64))
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+    codes = np.flatnonzero(mask.ravel()) % mask.shape[1]
+    return lists(mask.sum(axis=1), categories(names, codes))
+
+
+def lists(lengths: Ints, values: pa.Array) -> pa.ListArray:
+    """Return consecutive pieces of the values, of the given lengths, as lists.
+
+    >>> lists(np.array([2, 0, 1]), pa.array([5, 6, 7])).to_pylist()
+    [[5, 6], [], [7]]
+    """
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), values)
 
 
 def fixed_lists(table: npt.NDArray[np.generic], present: Mask | None = None) -> pa.ListArray:

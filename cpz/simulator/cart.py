@@ -6,8 +6,9 @@ import numpy as np
 
 from cpz.data import keyed
 from cpz.simulator.arrivals import Arrivals, horizon_start_us, promotion_days
-from cpz.simulator.columns import Floats, Ints, Mask, pick
+from cpz.simulator.columns import Floats, Ints, Mask, looked_up, pick
 from cpz.simulator.population import Shoppers
+from cpz.simulator.settings import Catalogue
 from cpz.simulator.world import World
 
 SAME_DEVICE = "visit.same_device"
@@ -15,6 +16,7 @@ DEVICE = "visit.device"
 CATEGORY = "visit.category"
 ITEMS = "visit.items"
 VALUE = "visit.value"
+SKU = "visit.sku"
 
 _DAY_US = 86_400_000_000
 
@@ -25,6 +27,7 @@ class Carts:
 
     Attributes:
         country, device, category: (n,) codes.
+        sku: (n,) the most valuable item's stock keeping unit, 1 being the most popular.
         n_items: (n,) at least 1.
         value_minor: (n,) minor units of the market's currency.
         value_cents: (n,) the same value in euro cents, not rounded.
@@ -34,6 +37,7 @@ class Carts:
     country: Ints
     device: Ints
     category: Ints
+    sku: Ints
     n_items: Ints
     value_minor: Ints
     value_cents: Floats
@@ -60,12 +64,13 @@ def draw_carts(world: World, seed: int, shoppers: Shoppers, arrivals: Arrivals) 
     median = np.array([float(k.median_cents) for k in kinds])[category]
     cents = median * np.exp(sd * keyed.normal(seed, VALUE, *who))
     cents = cents * np.sqrt(n_items / (1.0 + extra_mean))
-    units = world.units_per_eur[country]
+    units = world.minor_per_cent[country]
     minor = np.maximum(np.rint(cents * units), 1.0).astype(np.int64)
     return Carts(
         country=country,
         device=_devices(world, seed, shoppers, arrivals),
         category=category,
+        sku=zipf_ranks(keyed.uniform(seed, SKU, *who), world.scenario.catalogue),
         n_items=n_items,
         value_minor=minor,
         value_cents=minor / units,
@@ -74,12 +79,27 @@ def draw_carts(world: World, seed: int, shoppers: Shoppers, arrivals: Arrivals) 
     )
 
 
+def zipf_ranks(u: Floats, catalogue: Catalogue) -> Ints:
+    """Return popularity ranks 1..n_skus with P(rank >= k) close to that of Zipf's law.
+
+    The inverse of the continuous law with density x^-s on [1, n + 1): exact to rounding for the
+    tail, no table of all units.
+
+    >>> zipf_ranks(np.array([0.0, 0.5, 0.999]), Catalogue(n_skus=99, zipf=1.0))  # 100^u
+    array([ 1, 10, 99])
+    """
+    end, tail = catalogue.n_skus + 1.0, 1.0 - catalogue.zipf
+    is_harmonic = abs(tail) < 1e-9
+    rank = end**u if is_harmonic else (1.0 + u * (end**tail - 1.0)) ** (1.0 / tail)
+    return np.minimum(rank.astype(np.int64), catalogue.n_skus)
+
+
 def _devices(world: World, seed: int, shoppers: Shoppers, arrivals: Arrivals) -> Ints:
     """Use the usual device, or with some probability a fresh draw from the market's mix."""
     who = (arrivals.shopper, arrivals.visit)
     usual = shoppers.device[arrivals.row]
     country = shoppers.country[arrivals.row]
-    other = pick(keyed.uniform(seed, DEVICE, *who), world.device_cdf[country])
+    other = pick(keyed.uniform(seed, DEVICE, *who), looked_up(world.device_cdf, country))
     stays = keyed.uniform(seed, SAME_DEVICE, *who) < world.scenario.traffic.same_device
     return np.where(stays, usual, other)
 

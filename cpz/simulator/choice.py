@@ -9,7 +9,7 @@ draws under different boosts are the Gumbel-max counterfactuals (Oberst and Sont
 
 import numpy as np
 
-from cpz.simulator.columns import Floats, Ints
+from cpz.simulator.columns import Floats, Ints, row_sums
 
 
 def weights_of(utility: Floats, leave: Floats) -> tuple[Floats, Floats]:
@@ -37,8 +37,8 @@ def boosted_gain(weights: Floats, leave: Floats, boost: Floats, gain: Floats) ->
     array([[0.66666667, 0.66666667]])
     """
     extra = weights * np.expm1(boost)[:, None]
-    total = (weights * gain).sum(axis=1, keepdims=True)
-    mass = weights.sum(axis=1, keepdims=True) + leave[:, None]
+    total = row_sums(weights * gain)[:, None]
+    mass = (row_sums(weights) + leave)[:, None]
     result: Floats = (total + extra * gain) / (mass + extra)
     return result
 
@@ -49,11 +49,27 @@ def sum_of_others(values: Floats) -> Floats:
     >>> sum_of_others(np.array([[1.0, 2.0, 4.0]]))
     array([[6., 5., 3.]])
     """
-    left = np.zeros_like(values)
-    right = np.zeros_like(values)
-    left[:, 1:] = np.cumsum(values[:, :-1], axis=1)
-    right[:, :-1] = np.cumsum(values[:, :0:-1], axis=1)[:, ::-1]
-    return left + right
+    result = np.zeros_like(values)
+    for columns in (range(values.shape[1]), range(values.shape[1] - 1, -1, -1)):
+        passed = np.zeros(len(values))
+        for column in columns:
+            result[:, column] += passed
+            passed += values[:, column]
+    return result
+
+
+def best_of(utility: Floats) -> tuple[Ints, Floats]:
+    """Return each row's best option, the first where several are, and its utility.
+
+    >>> best_of(np.array([[1.0, 3.0, 3.0]]))
+    (array([1]), array([3.]))
+    """
+    best = np.zeros(len(utility), dtype=np.int64)
+    top = utility[:, 0].copy()
+    for option in range(1, utility.shape[1]):
+        best[utility[:, option] > top] = option
+        np.maximum(top, utility[:, option], out=top)
+    return best, top
 
 
 def boosted_choices(utility: Floats, leave: Floats, boost: Floats) -> Ints:
@@ -70,8 +86,7 @@ def boosted_choices(utility: Floats, leave: Floats, boost: Floats) -> Ints:
     array([[2, 1]])
     """
     n_options = utility.shape[1]
-    best = utility.argmax(axis=1)
-    best_utility = utility[np.arange(len(best)), best]
+    best, best_utility = best_of(utility)
     base = np.where(leave > best_utility, n_options, best)
     top = np.maximum(best_utility, leave)
     wins = utility + boost[:, None] >= top[:, None]
@@ -85,11 +100,10 @@ def best_of_others(utility: Floats) -> Ints:
     array([[ 1,  2,  1],
            [-1,  0,  0]])
     """
-    rows = np.arange(len(utility))
-    first = utility.argmax(axis=1)
-    rest = utility.copy()
-    rest[rows, first] = -np.inf
-    second = rest.argmax(axis=1)
-    second = np.where(np.isneginf(rest[rows, second]), -1, second)
+    first, _ = best_of(utility)
+    rest = utility.copy(order="K")
+    rest[np.arange(len(utility)), first] = -np.inf
+    second, runner_up = best_of(rest)
+    second[np.isneginf(runner_up)] = -1
     is_first = np.arange(utility.shape[1])[None, :] == first[:, None]
     return np.where(is_first, second[:, None], first[:, None])

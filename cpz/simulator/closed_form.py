@@ -1,17 +1,20 @@
-"""The exact probability of conversion under each option, given the visit's full situation.
+"""The exact conversion and margin to expect under each option, given the visit's full situation.
 
 Given the context the placements are drawn independently, so a placement's value is
 S_review(o) S_address S_shipping(o, s) S_confirm S_pay(a) with the other placements averaged out
-under the logging policy.
+under the logging policy. Margin needs, beside these probabilities, the expected shipping price and
+cost of those who stay and the expected fee rate and fixed fee of those who pay: given offer and
+preselection, amounts and payment method are independent, so a product of sums suffices.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from cpz.simulator.amounts import Amounts
 from cpz.simulator.choice import boosted_gain, sum_of_others, weights_of
-from cpz.simulator.columns import Floats
-from cpz.simulator.funnel import sigmoid
+from cpz.simulator.columns import Floats, row_sums, sigmoid
+from cpz.simulator.nests import Nests, nested_gains
 from cpz.simulator.situation import Situation
 
 
@@ -28,57 +31,120 @@ class ByPlacement:
         return {"payment": self.payment, "shipping": self.shipping, "offer": self.offer}[placement]
 
 
-def pay_probability(situation: Situation) -> Floats:
-    """Return S_pay(a): the probability to pay when method a stands first, shape (n, Kp).
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """Under each payment option that stands first, (n, Kp), or averaged, (n,).
 
-    With P(m | a) the boosted logit, d_m the decline probability and r the retry probability:
-    S_pay(a) = sum_m P(m | a) [(1 - d_m) + d_m r sum_{k != m} w_k (1 - d_k) / sum_{k != m} w_k].
+    Attributes:
+        paid: probability to pay.
+        rate: expected fee rate, 0 where nothing is paid.
+        fixed: expected fixed fee.
     """
-    weights, leave = weights_of(situation.payment, situation.payment_leave)
+
+    paid: Floats
+    rate: Floats
+    fixed: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Reaching:
+    """Under each offer and preselection, (n, Ko, Ks), or averaged over one or both of them.
+
+    Attributes:
+        stays: probability to pass review and shipping.
+        earns: expected item margin - discount - shipping cost of those who stay.
+        charges: expected amount on which the fee is taken.
+    """
+
+    stays: Floats
+    earns: Floats
+    charges: Floats
+
+
+def paying(situation: Situation, nests: Nests, amounts: Amounts) -> Paying:
+    """Return what happens at payment when method a stands first, (n, Kp) each.
+
+    With P(m | a) the nested logit, boosted with probability 1 - x, where x is the probability to
+    examine the whole list, d_m the decline probability, r the retry probability, and q_m what a
+    payment by m counts (1, its fee rate, its fixed fee):
+    sum_m P(m | a) [(1 - d_m) q_m + d_m r sum_{k != m} w_k (1 - d_k) q_k / sum_{k != m} w_k].
+    """
+    weights, _ = weights_of(situation.payment, situation.payment_leave)
     approved = 1.0 - situation.decline
     others = sum_of_others(weights)
-    others_paid = sum_of_others(weights * approved)
-    retry = np.divide(others_paid, others, out=np.zeros_like(others), where=others > 0)
-    gain = approved + situation.decline * sigmoid(situation.retry)[:, None] * retry
-    return boosted_gain(weights, leave, situation.payment_boost, gain)
+    share = np.divide(1.0, others, out=np.zeros_like(others), where=others > 0)
+    share *= situation.decline * sigmoid(situation.retry)[:, None]
+    gains = []
+    for counts in (np.ones_like(approved), amounts.fee_rate, amounts.fee_fixed):
+        counted = approved * counts
+        gains.append(counted + share * sum_of_others(weights * counted))
+    found = nested_gains(
+        situation.payment, situation.payment_leave, situation.payment_boost, gains, nests
+    )
+    examines = situation.examines[:, None]
+    mixed = [examines * plain[:, None] + (1.0 - examines) * boosted for plain, boosted in found]
+    return Paying(*mixed)
 
 
-def shipping_probability(situation: Situation) -> Floats:
-    """Return S_shipping(o, s): not leaving at the shipping step, (n, Ko, Ks); 1 if digital."""
-    tables = []
+def reaching(situation: Situation, amounts: Amounts) -> Reaching:
+    """Return what happens up to payment under each offer o and preselection s, (n, Ko, Ks)."""
+    stay = (1.0 - sigmoid(situation.review)) * situation.survival[:, None]
+    digital = situation.is_digital[:, None]
+    n_options = situation.shipping.shape[2]
+    stays, earns, charges = [], [], []
     for offer in range(situation.shipping.shape[1]):
         weights, leave = weights_of(situation.shipping[:, offer], situation.shipping_leave)
-        gain = np.ones_like(weights)
-        tables.append(boosted_gain(weights, leave, situation.shipping_boost, gain))
-    table = np.stack(tables, axis=1)
-    return np.where(situation.is_digital[:, None, None], 1.0, table)
+        boost = situation.shipping_boost
+        price, cost = amounts.price[:, offer], amounts.shipping_cost[:, offer]
+        kept = boosted_gain(weights, leave, boost, np.ones_like(weights))
+        kept = np.where(digital, 1.0, kept)
+        # both are 0 for digital carts, whose utilities are all -inf
+        paid = boosted_gain(weights, leave, boost, price)
+        lost = boosted_gain(weights, leave, boost, cost)
+        here = stay[:, offer, None]
+        stays.append((here * kept).T)
+        earns.append((here * (kept * amounts.item_margin[:, offer, None] - lost)).T)
+        charges.append((here * (kept * amounts.goods[:, offer, None] + paid)).T)
+    shape = (n_options, len(stays), len(stay))
+    return Reaching(*(np.stack(t, axis=1).reshape(shape).T for t in (stays, earns, charges)))
 
 
-def expected_conversion(situation: Situation, propensity: ByPlacement) -> ByPlacement:
-    """Return the expected conversion under each option of each placement.
+def expected_values(
+    situation: Situation, propensity: ByPlacement, nests: Nests, amounts: Amounts
+) -> tuple[ByPlacement, ByPlacement]:
+    """Return the expected conversion and the expected margin under each option.
 
     Args:
         situation: n visits, memory included.
         propensity: the logging policy's distributions; shipping rows are 0 for digital carts.
+        nests: the nests of the payment methods.
+        amounts: the visits' amounts.
 
     Returns:
-        (n, K) tables, NaN where an option is not eligible.
+        (n, K) tables, NaN where an option is not eligible; margins in minor units, exact but for
+        the rounding of the fee, which is at most half a minor unit a purchase.
     """
-    pay = pay_probability(situation)
-    ship = shipping_probability(situation)
-    stay = 1.0 - sigmoid(situation.review)
+    pay, reach = paying(situation, nests, amounts), reaching(situation, amounts)
     rest = (1.0 - sigmoid(situation.address)) * (1.0 - sigmoid(situation.confirm))
-
-    mean_pay = (propensity.payment * pay).sum(axis=1)
-    digital = situation.is_digital[:, None]
-    ship_by_offer = np.where(digital, 1.0, (propensity.shipping[:, None, :] * ship).sum(axis=2))
-    by_offer = stay * ship_by_offer
-    by_shipping = ((propensity.offer * stay)[:, :, None] * ship).sum(axis=1)
-    mean_path = (propensity.offer * by_offer).sum(axis=1)
-    return ByPlacement(
-        payment=np.where(situation.payment_eligible, (rest * mean_path)[:, None] * pay, np.nan),
-        shipping=np.where(
-            situation.shipping_eligible, (rest * mean_pay)[:, None] * by_shipping, np.nan
-        ),
-        offer=np.where(situation.offer_eligible, (rest * mean_pay)[:, None] * by_offer, np.nan),
+    mean_pay = Paying(
+        *(row_sums(propensity.payment * t)[:, None] for t in (pay.paid, pay.rate, pay.fixed))
     )
+    # a digital cart has no preselection: any column holds its value
+    preselection = propensity.shipping.copy(order="K")
+    preselection[situation.is_digital, 0] = 1.0
+    tables = (reach.stays, reach.earns, reach.charges)
+    by_offer = [row_sums(preselection[:, :, None] * t.transpose(0, 2, 1)) for t in tables]
+    by_shipping = [row_sums(propensity.offer[:, :, None] * t) for t in tables]
+    overall = [row_sums(propensity.offer * t)[:, None] for t in by_offer]
+    pairs = (
+        (Reaching(*overall), pay, situation.payment_eligible),
+        (Reaching(*by_shipping), mean_pay, situation.shipping_eligible),
+        (Reaching(*by_offer), mean_pay, situation.offer_eligible),
+    )
+    conversion, margin = [], []
+    for there, then, eligible in pairs:
+        bought = there.stays * then.paid
+        earned = there.earns * then.paid - there.charges * then.rate - there.stays * then.fixed
+        conversion.append(np.where(eligible, rest[:, None] * bought, np.nan))
+        margin.append(np.where(eligible, rest[:, None] * earned, np.nan))
+    return ByPlacement(*conversion), ByPlacement(*margin)

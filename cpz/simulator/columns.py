@@ -1,4 +1,8 @@
-"""Blocks of equally long columns: frozen dataclasses of arrays that are cut and put together."""
+"""Blocks of equally long columns: frozen dataclasses of arrays that are cut and put together.
+
+Tables of n rows and K options are kept in Fortran order, each option's column in one piece: sums
+and maxima over the few options then run along memory.
+"""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -17,26 +21,68 @@ else:
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Rows = Ints | slice
+Value = TypeVar("Value", bound=np.generic)
 
 
-def take(block: Block, rows: Ints) -> Block:
-    """Return the block's rows, column by column; the first axis of every column is the row."""
-    return replace(block, **{f.name: getattr(block, f.name)[rows] for f in fields(block)})
+def take(block: Block, rows: Rows) -> Block:
+    """Return the block's rows, views of them for a slice; columns have the row as first axis."""
+    if isinstance(rows, slice):
+        return replace(block, **{f.name: getattr(block, f.name)[rows] for f in fields(block)})
+    columns = {f.name: looked_up(getattr(block, f.name), rows) for f in fields(block)}
+    return replace(block, **columns)
 
 
-def scattered(blocks: Sequence[Block], rows: Sequence[Ints]) -> Block:
-    """Put blocks together so that row i of block b becomes row rows[b][i] of the result.
-
-    The inverse of several `take`: `scattered([take(x, r) for r in rows], rows) == x` where the
-    rows are a partition.
-    """
-    order = np.argsort(np.concatenate(rows), kind="stable")
+def stacked(blocks: Sequence[Block]) -> Block:
+    """Put blocks one below the other."""
     first = blocks[0]
     columns = {
-        f.name: np.concatenate([getattr(block, f.name) for block in blocks])[order]
+        f.name: np.concatenate([getattr(block, f.name).T for block in blocks], axis=-1).T
         for f in fields(first)
     }
     return replace(first, **columns)
+
+
+def looked_up(table: npt.NDArray[Value], rows: Ints) -> npt.NDArray[Value]:
+    """Return table[rows], each column in one piece.
+
+    >>> looked_up(np.array([[1, 2], [3, 4]]), np.array([1, 1, 0])).tolist()
+    [[3, 4], [3, 4], [1, 2]]
+    """
+    return np.take(table.T, rows, axis=-1).T
+
+
+def sigmoid(x: Floats) -> Floats:
+    """Return 1 / (1 + exp(-x))."""
+    result: Floats = 1.0 / (1.0 + np.exp(-x))
+    return result
+
+
+def row_sums(table: Floats) -> Floats:
+    """Return the sums over axis 1, added from left to right.
+
+    `np.sum` may add in another order for another number of rows, and then a row's last bit would
+    depend on how many rows are simulated together.
+
+    >>> row_sums(np.array([[1.0, 2.0, 4.0]]))
+    array([7.])
+    """
+    result = np.array(table[:, 0], dtype=np.float64, order="K")
+    for column in range(1, table.shape[1]):
+        result += table[:, column]
+    return result
+
+
+def running_sums(table: Floats) -> Floats:
+    """Return the cumulative sums of each row.
+
+    >>> running_sums(np.array([[1.0, 2.0, 4.0]]))
+    array([[1., 3., 7.]])
+    """
+    result = np.array(table, dtype=np.float64, order="F")
+    for column in range(1, result.shape[1]):
+        result[:, column] += result[:, column - 1]
+    return result
 
 
 def pick(uniforms: Floats, cumulative: Floats) -> Ints:
@@ -53,6 +99,8 @@ def pick(uniforms: Floats, cumulative: Floats) -> Ints:
     if cumulative.ndim == 1:
         found: Ints = np.searchsorted(cumulative, uniforms * cumulative[-1], side="left")
         return found
-    below = cumulative < (uniforms * cumulative[:, -1])[:, None]
-    drawn: Ints = below.sum(axis=1)
+    sought = uniforms * cumulative[:, -1]
+    drawn = np.zeros(len(uniforms), dtype=np.int64)
+    for column in range(cumulative.shape[1]):
+        drawn += cumulative[:, column] < sought
     return drawn

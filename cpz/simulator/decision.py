@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 
 from cpz.data import keyed
-from cpz.data.policy import Policy, PopularityPolicy, UniformPolicy, Visits
+from cpz.data.policy import Policy, Visits
 from cpz.data.tables import PLACEMENTS
 from cpz.simulator.closed_form import ByPlacement
-from cpz.simulator.columns import Floats, Ints, pick
+from cpz.simulator.columns import Floats, Ints, pick, row_sums, running_sums
 from cpz.simulator.funnel import Shown
-from cpz.simulator.settings import Market, Scenario
+from cpz.simulator.logging_policies import HIDDEN, ConfoundedPolicy
 from cpz.simulator.situation import Situation
 from cpz.simulator.world import World
 
@@ -49,44 +49,6 @@ class Decided:
         return Shown(self.payment, self.shipping, self.offer)
 
 
-def logging_policies(scenario: Scenario) -> dict[str, Policy]:
-    """Build the scenario's logging policy of each placement."""
-    popularity = {
-        "payment": {name: _payment_shares(m, scenario) for name, m in scenario.markets.items()},
-        "shipping": {"": tuple(o.popularity for o in scenario.shipping.values())},
-        "offer": {"": tuple(o.popularity for o in scenario.offer.values())},
-    }
-    total = sum(m.share for m in scenario.markets.values())
-    weighted = [
-        [m.share / total * share for share in popularity["payment"][name]]
-        for name, m in scenario.markets.items()
-    ]
-    popularity["payment"][""] = tuple(sum(column) for column in zip(*weighted, strict=True))
-    return {
-        placement: _logging_policy(scenario, placement, popularity[placement])
-        for placement in PLACEMENTS
-    }
-
-
-def _payment_shares(market: Market, scenario: Scenario) -> tuple[float, ...]:
-    return tuple(market.payment_share.get(name, 0.0) for name in scenario.payment)
-
-
-def _logging_policy(
-    scenario: Scenario, placement: str, shares: dict[str, tuple[float, ...]]
-) -> Policy:
-    settings = getattr(scenario.logging, placement)
-    if settings.policy == "uniform":
-        return UniformPolicy(placement)
-    return PopularityPolicy(
-        placement,
-        scenario.catalogues()[placement],
-        shares,
-        settings.epsilon,
-        name="epsilon_popularity",
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Chooser:
     """The policies of a run, asked through the `Policy` protocol only."""
@@ -111,9 +73,9 @@ class Chooser:
         for placement in PLACEMENTS:
             p = self._propensities(placement, situation, context)
             u = keyed.uniform(self.seed, ACTION[placement], shopper, visit)
-            drawn = pick(u, np.cumsum(p, axis=1))
+            drawn = pick(u, running_sums(p))
             propensity[placement] = p
-            action[placement] = np.where(p.sum(axis=1) > 0, drawn, -1)
+            action[placement] = np.where(row_sums(p) > 0, drawn, -1)
         return Decided(
             payment_propensity=propensity["payment"],
             shipping_propensity=propensity["shipping"],
@@ -125,17 +87,23 @@ class Chooser:
 
     def _propensities(self, placement: str, situation: Situation, context: pl.DataFrame) -> Floats:
         eligible = situation.eligible(placement)
-        result = np.zeros(eligible.shape)
+        result = np.zeros(eligible.shape, order="F")
         open_rows = np.flatnonzero(eligible.any(axis=1))
         if len(open_rows):
+            policy = self.policies[placement]
+            seen = (
+                context
+                if isinstance(policy, ConfoundedPolicy)
+                else context.drop(HIDDEN, strict=False)
+            )
             visits = Visits(
                 placement,
                 self.world.options(placement),
                 eligible[open_rows],
-                context[open_rows] if len(open_rows) < len(eligible) else context,
+                seen[open_rows] if len(open_rows) < len(eligible) else seen,
             )
-            p = self.policies[placement].propensities(visits)
-            _check_distribution(self.policies[placement].name, p, visits)
+            p = policy.propensities(visits)
+            _check_distribution(policy.name, p, visits)
             result[open_rows] = p
         return result
 
@@ -144,7 +112,7 @@ def _check_distribution(name: str, p: Floats, visits: Visits) -> None:
     """Refuse what would spoil the log: a policy is foreign code here."""
     if p.shape != visits.eligible.shape:
         raise ValueError(f"policy {name!r}: expected shape {visits.eligible.shape}, got {p.shape}")
-    sums = p.sum(axis=1)
+    sums = row_sums(p)
     bad = (np.abs(sums - 1.0) > _TOLERANCE) | (np.where(visits.eligible, 0.0, p) != 0).any(axis=1)
     bad |= ~(p >= 0).all(axis=1)
     if bad.any():

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cpz.simulator.choice import best_of_others, boosted_choices
-from cpz.simulator.columns import Floats, Ints, Mask
+from cpz.simulator.columns import Ints, Mask, sigmoid
 from cpz.simulator.noise import Noise
 from cpz.simulator.outcome import Outcome
 from cpz.simulator.situation import Situation
@@ -39,12 +39,6 @@ class _Payment:
     paid_by: Ints
 
 
-def sigmoid(x: Floats) -> Floats:
-    """Return 1 / (1 + exp(-x))."""
-    result: Floats = 1.0 / (1.0 + np.exp(-x))
-    return result
-
-
 def play(situation: Situation, noise: Noise, shown: Shown) -> Outcome:
     """Play n visits.
 
@@ -54,6 +48,7 @@ def play(situation: Situation, noise: Noise, shown: Shown) -> Outcome:
     """
     rows = np.arange(len(situation.address))
     stays_review = noise.review[:, None] >= sigmoid(situation.review)
+    stays_review &= (noise.wait < situation.survival)[:, None]
     stays_address = noise.address >= sigmoid(situation.address)
     stays_confirm = noise.confirm >= sigmoid(situation.confirm)
     ships = _shipping_choices(situation, noise)
@@ -62,7 +57,7 @@ def play(situation: Situation, noise: Noise, shown: Shown) -> Outcome:
     stays_ships = (ships < n_shipping) | situation.is_digital[:, None, None]
     payment = _payment(situation, noise)
     n_payment = payment.choice.shape[1]
-    pays = (payment.paid_by >= 0)[rows[:, None], payment.choice] & stays_confirm[:, None]
+    pays = chosen_of(payment.paid_by >= 0, payment.choice) & stays_confirm[:, None]
 
     to_address = stays_review[rows, shown.offer]
     to_shipping = to_address & stays_address
@@ -103,25 +98,24 @@ def _shipping_choices(situation: Situation, noise: Noise) -> Ints:
     choices = [
         boosted_choices(
             situation.shipping[:, offer] + noise.shipping[:, :-1], leave, situation.shipping_boost
-        )
+        ).T
         for offer in range(n_offers)
     ]
-    return np.stack(choices, axis=1)
+    return np.stack(choices, axis=1).T
 
 
 def _payment(situation: Situation, noise: Noise) -> _Payment:
     """Work out the payment step for every first option and every first choice."""
-    n, n_options = situation.payment.shape
-    rows = np.arange(n)[:, None]
+    n_options = situation.payment.shape[1]
     choice = boosted_choices(
         situation.payment + noise.payment[:, :-1],
         situation.payment_leave + noise.payment[:, -1],
-        situation.payment_boost,
+        np.where(noise.examines < situation.examines, 0.0, situation.payment_boost),
     )
     other = best_of_others(situation.payment + noise.retry_choice)
     retries = (noise.retry < sigmoid(situation.retry))[:, None] & (other >= 0)
     declined_first = noise.decline_first < situation.decline
-    fails_retry = (noise.decline_retry < situation.decline)[rows, np.maximum(other, 0)]
+    fails_retry = chosen_of(noise.decline_retry < situation.decline, other)
     retry_method = np.where(retries, other, -1)
     paid_by = np.where(
         ~declined_first,
@@ -137,7 +131,17 @@ def _payment(situation: Situation, noise: Noise) -> _Payment:
     )
 
 
+def chosen_of(table: Mask, choice: Ints) -> Mask:
+    """Return table[i, choice[i, k]] for each row i and column k; column -1 reads as column 0.
+
+    >>> chosen_of(np.array([[True, False]]), np.array([[1, 0, 1]]))
+    array([[False,  True, False]])
+    """
+    flat = np.maximum(choice, 0).T * len(table) + np.arange(len(table))
+    return np.take(np.ascontiguousarray(table.T).ravel(), flat).T
+
+
 def _with_leave(table: npt.NDArray[Value], value: int) -> npt.NDArray[Value]:
     """Append a column for leaving; 0 is False in a mask."""
-    column = np.full((len(table), 1), value, dtype=table.dtype)
-    return np.concatenate([table, column], axis=1)
+    column = np.full((1, len(table)), value, dtype=table.dtype)
+    return np.concatenate([table.T, column]).T

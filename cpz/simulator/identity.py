@@ -57,6 +57,7 @@ def pool_of(locale: str, size: int) -> Pool:
     )
 
 
+@lru_cache(maxsize=100_000)
 def slug(name: str) -> str:
     """Return a name as the local part of an e-mail address: lower-case ASCII letters.
 

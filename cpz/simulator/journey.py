@@ -6,21 +6,26 @@ played, then all second visits, and so on: visit k sees what visit k - 1 left be
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
 
 from cpz.data.tables import PLACEMENTS
+from cpz.simulator.amounts import Amounts, amounts_of
 from cpz.simulator.arrivals import Arrivals, draw_arrivals
 from cpz.simulator.cart import Carts, draw_carts
-from cpz.simulator.closed_form import expected_conversion
-from cpz.simulator.columns import Floats, Ints, Mask, scattered, take
+from cpz.simulator.closed_form import expected_values
+from cpz.simulator.columns import Floats, Ints, Mask, Rows, stacked, take
 from cpz.simulator.decision import Chooser, Decided
 from cpz.simulator.funnel import play
-from cpz.simulator.memory import first_memory, remember
+from cpz.simulator.latency import waiting_survival
+from cpz.simulator.logging_policies import HIDDEN
+from cpz.simulator.memory import Memory, first_memory, remember
 from cpz.simulator.noise import draw_noise
 from cpz.simulator.outcome import Outcome
 from cpz.simulator.population import Shoppers, draw_shoppers
+from cpz.simulator.regime import by_regime
 from cpz.simulator.situation import Situation, situations, with_memory
 from cpz.simulator.world import World
 
@@ -29,7 +34,10 @@ SESSION_IDS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Ground truth of n visits: (n, K) masks and expected conversions, and the trust they had."""
+    """Ground truth of n visits: (n, K) masks, expected conversions and margins; and their trust.
+
+    Margins are in minor units of each visit's currency.
+    """
 
     payment_eligible: Mask
     shipping_eligible: Mask
@@ -37,6 +45,9 @@ class Truth:
     payment_expected: Floats
     shipping_expected: Floats
     offer_expected: Floats
+    payment_margin: Floats
+    shipping_margin: Floats
+    offer_margin: Floats
     trust: Floats
 
     def eligible(self, placement: str) -> Mask:
@@ -47,6 +58,11 @@ class Truth:
     def expected(self, placement: str) -> Floats:
         """Return the placement's expected conversions, NaN where not eligible."""
         tables = (self.payment_expected, self.shipping_expected, self.offer_expected)
+        return tables[PLACEMENTS.index(placement)]
+
+    def margin(self, placement: str) -> Floats:
+        """Return the placement's expected margins, NaN where not eligible."""
+        tables = (self.payment_margin, self.shipping_margin, self.offer_margin)
         return tables[PLACEMENTS.index(placement)]
 
 
@@ -80,58 +96,89 @@ def travel(chooser: Chooser, shopper: Ints, keep: Ints, observer: Observer | Non
     world, seed = chooser.world, chooser.seed
     shoppers = draw_shoppers(world, seed, shopper)
     arrivals = draw_arrivals(world, seed, shopper, shoppers.country, keep)
-    carts = draw_carts(world, seed, shoppers, arrivals)
+    # rank by rank in memory, so that a rank is a cut and not a copy
+    by_rank = np.argsort(arrivals.visit, kind="stable")
+    arrivals = take(arrivals, by_rank)
+    regime = world.regime_at(arrivals.started_us)
+    carts = by_regime(
+        world, regime, lambda now, rows: draw_carts(now, seed, shoppers, take(arrivals, rows))
+    )
     session_id = arrivals.shopper * SESSION_IDS + arrivals.visit
-    situation = situations(world, shoppers, arrivals.row, carts)
+    situation = _situation(chooser, regime, shoppers, arrivals, carts)
+    amounts = by_regime(world, regime, lambda now, rows: amounts_of(now, take(carts, rows)))
     noise = draw_noise(world, seed, arrivals.shopper, arrivals.visit)
-    context = context_frame(world, arrivals, carts, session_id)
+    context = context_frame(world, arrivals, carts, session_id).with_columns(
+        pl.Series(HIDDEN, shoppers.trust[arrivals.row] > 0)
+    )
     at_once = chooser.decide(situation, context) if observer is None else None
 
     memory = first_memory(shoppers)
-    ranks = [np.flatnonzero(arrivals.visit == k) for k in range(arrivals.visit.max() + 1)]
-    decisions, outcomes, truths = [], [], []
-    for rows in ranks:
+    ends = np.cumsum(np.bincount(arrivals.visit)).tolist()
+    played: list[Journeys] = []
+    for rows in map(slice, [0, *ends[:-1]], ends):
         row = arrivals.row[rows]
-        now = with_memory(world, take(situation, rows), take(memory, row))
+        state, remembered, when = take(situation, rows), take(memory, row), regime[rows]
+        now = by_regime(world, when, partial(_with_memory, state, remembered))
         decided = chooser.decide(now, context[rows]) if at_once is None else take(at_once, rows)
         outcome = play(now, take(noise, rows), decided.shown)
-        truth = _truth(now, decided)
-        memory = remember(world, memory, row, outcome)
-        decisions.append(decided)
-        outcomes.append(outcome)
-        truths.append(truth)
+        truth = _truth(world, now, decided, take(amounts, rows))
+        memory = _remembered(world, when, memory, row, outcome)
+        who, what = take(arrivals, rows), take(carts, rows)
+        rank = Journeys(shoppers, who, what, session_id[rows], decided, outcome, truth)
+        played.append(rank)
         if observer is not None:
-            observer(
-                Journeys(
-                    shoppers,
-                    take(arrivals, rows),
-                    take(carts, rows),
-                    session_id[rows],
-                    decided,
-                    outcome,
-                    truth,
-                )
-            )
+            observer(rank)
+    by_shopper = np.argsort(by_rank)
     return Journeys(
         shoppers,
-        arrivals,
-        carts,
-        session_id,
-        scattered(decisions, ranks),
-        scattered(outcomes, ranks),
-        scattered(truths, ranks),
+        take(arrivals, by_shopper),
+        take(carts, by_shopper),
+        session_id[by_shopper],
+        take(stacked([rank.decided for rank in played]), by_shopper),
+        take(stacked([rank.outcome for rank in played]), by_shopper),
+        take(stacked([rank.truth for rank in played]), by_shopper),
     )
 
 
-def _truth(situation: Situation, decided: Decided) -> Truth:
-    expected = expected_conversion(situation, decided.propensity)
+def _situation(
+    chooser: Chooser, regime: Ints, shoppers: Shoppers, arrivals: Arrivals, carts: Carts
+) -> Situation:
+    """Return the memory-free situation of all visits, each under the regime it meets."""
+
+    def under(world: World, rows: Rows) -> Situation:
+        mine, cart = take(arrivals, rows), take(carts, rows)
+        survival = waiting_survival(world, chooser.seed, mine.shopper, mine.visit, cart.device)
+        return situations(world, shoppers, mine.row, cart, survival)
+
+    return by_regime(chooser.world, regime, under)
+
+
+def _with_memory(situation: Situation, memory: Memory, world: World, rows: Rows) -> Situation:
+    return with_memory(world, take(situation, rows), take(memory, rows))
+
+
+def _remembered(world: World, regime: Ints, memory: Memory, row: Ints, outcome: Outcome) -> Memory:
+    """Return the memory after one rank; in a rank each shopper has one visit, so order is free."""
+    if not world.regimes:
+        return remember(world, memory, row, outcome)
+    for code in np.unique(regime).tolist():
+        rows = np.flatnonzero(regime == code)
+        memory = remember(world.regimes[code], memory, row[rows], take(outcome, rows))
+    return memory
+
+
+def _truth(world: World, situation: Situation, decided: Decided, amounts: Amounts) -> Truth:
+    conversion, margin = expected_values(situation, decided.propensity, world.nests, amounts)
     return Truth(
         situation.payment_eligible,
         situation.shipping_eligible,
         situation.offer_eligible,
-        expected.payment,
-        expected.shipping,
-        expected.offer,
+        conversion.payment,
+        conversion.shipping,
+        conversion.offer,
+        margin.payment,
+        margin.shipping,
+        margin.offer,
         situation.trust,
     )
 

@@ -56,7 +56,7 @@ def settle(world: World, carts: Carts, outcome: Outcome, offer: Ints) -> Money:
     s = world.scenario
     methods, ships = tuple(s.payment.values()), tuple(s.shipping.values())
     bought = outcome.converted
-    units = world.units_per_eur[carts.country]
+    units = world.minor_per_cent[carts.country]
     goods = np.where(bought, carts.value_minor, 0)
 
     discount = basis_points(goods, _column([o.discount_bp for o in s.offer.values()])[offer])
@@ -86,6 +86,6 @@ def _column(values: list[int]) -> Ints:
     return np.array(values, dtype=np.int64)
 
 
-def _minor(cents: Ints, units_per_eur: Floats) -> Ints:
+def _minor(cents: Ints, minor_per_cent: Floats) -> Ints:
     """Convert euro cents into minor units of another currency, rounded once."""
-    return np.rint(cents * units_per_eur).astype(np.int64)
+    return np.rint(cents * minor_per_cent).astype(np.int64)

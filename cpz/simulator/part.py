@@ -8,18 +8,23 @@ import pyarrow as pa
 
 from cpz.data.policy import Policy
 from cpz.simulator import timeline
-from cpz.simulator.decision import Chooser, logging_policies
+from cpz.simulator.aftermath import draw_aftermath
+from cpz.simulator.columns import take
+from cpz.simulator.decision import Chooser
+from cpz.simulator.faults import with_faults
 from cpz.simulator.journey import Journeys, travel
-from cpz.simulator.money import Money, settle
+from cpz.simulator.logging_policies import logging_policies
+from cpz.simulator.money import settle
 from cpz.simulator.plan import Range
+from cpz.simulator.regime import by_regime
 from cpz.simulator.rows import (
+    Settled,
     decision_rows,
     event_rows,
     session_rows,
     shopper_rows,
     truth_rows,
 )
-from cpz.simulator.timeline import Timeline
 from cpz.simulator.world import World
 
 
@@ -39,28 +44,39 @@ def simulate_range(
     chooser = Chooser(world, seed, chosen)
 
     def observer(journeys: Journeys) -> None:
-        money, when = _settled(world, seed, journeys)
-        frame = pl.from_arrow(event_rows(world, journeys, money, when))
+        frame = pl.from_arrow(event_rows(world, journeys, _settled(world, seed, journeys)))
         assert isinstance(frame, pl.DataFrame)
         for policy in chosen.values():
             policy.observe(frame)
 
     shopper, keep = shoppers.ids(world, seed)
     journeys = travel(chooser, shopper, keep, observer if policies else None)
-    money, when = _settled(world, seed, journeys)
+    settled = _settled(world, seed, journeys)
     names = {placement: policy.name for placement, policy in chosen.items()}
-    return {
+    tables = {
         "shoppers": shopper_rows(world, seed, journeys),
-        "sessions": session_rows(world, seed, journeys, money, when),
-        "events": event_rows(world, journeys, money, when),
+        "sessions": session_rows(world, seed, journeys, settled),
+        "events": event_rows(world, journeys, settled),
         "decisions": decision_rows(world, names, journeys),
         "truth": truth_rows(journeys),
     }
+    return with_faults(tables, world.scenario.faults, seed)
 
 
-def _settled(world: World, seed: int, journeys: Journeys) -> tuple[Money, Timeline]:
-    money = settle(world, journeys.carts, journeys.outcome, journeys.decided.offer)
-    present = timeline.happened(journeys.outcome, journeys.carts.is_digital)
-    clock = world.scenario.behaviour.clock
+def _settled(world: World, seed: int, journeys: Journeys) -> Settled:
+    carts, outcome, decided = journeys.carts, journeys.outcome, journeys.decided
+    aftermath = draw_aftermath(world, seed, journeys.arrivals, carts, outcome)
+    present = timeline.happened(outcome, decided.payment, carts.is_digital, aftermath)
     started = journeys.arrivals.started_us.astype(np.int64)
-    return money, timeline.draw_timeline(clock, seed, journeys.session_id, started, present)
+    behaviour = world.scenario.behaviour
+    return Settled(
+        by_regime(
+            world,
+            world.regime_at(journeys.arrivals.started_us),
+            lambda now, rows: settle(
+                now, take(carts, rows), take(outcome, rows), decided.offer[rows]
+            ),
+        ),
+        timeline.draw_timeline(behaviour, seed, journeys.session_id, started, present),
+        aftermath,
+    )

@@ -6,7 +6,7 @@ import numpy as np
 
 from cpz.data import keyed
 from cpz.simulator.arrivals import tiers_of
-from cpz.simulator.columns import Floats, Ints, Mask, pick
+from cpz.simulator.columns import Floats, Ints, Mask, looked_up, pick, row_sums
 from cpz.simulator.world import World
 
 COUNTRY = "shopper.country"
@@ -70,7 +70,7 @@ def draw_shoppers(world: World, seed: int, shopper: Ints) -> Shoppers:
         tier=tier,
         age=pick(keyed.uniform(seed, AGE, shopper), world.age_cdf),
         gender=pick(keyed.uniform(seed, GENDER, shopper), world.gender_cdf),
-        device=pick(keyed.uniform(seed, DEVICE, shopper), world.device_cdf[country]),
+        device=pick(keyed.uniform(seed, DEVICE, shopper), looked_up(world.device_cdf, country)),
         price_sensitivity=_lognormal(seed, PRICE_SENSITIVITY, shopper, spread.price_sensitivity_sd),
         patience=spread.patience_sd * keyed.normal(seed, PATIENCE, shopper),
         trust=spread.trust_sd * keyed.normal(seed, TRUST, shopper),
@@ -89,21 +89,21 @@ def _lognormal(seed: int, purpose: str, shopper: Ints, sd: float) -> Floats:
 
 def _payment_taste(world: World, seed: int, shopper: Ints, country: Ints) -> Floats:
     """Return log share of the country, scaled, plus normal individual taste, shape (m, Kp)."""
-    options = np.arange(len(world.payment))
+    options = np.arange(len(world.payment))[:, None]
     sd = world.scenario.population.payment_taste_sd
     scale = world.scenario.behaviour.payment.share_scale
-    individual = keyed.normal(seed, PAYMENT_TASTE, shopper[:, None], options[None, :])
-    return scale * world.log_share[country] + sd * individual
+    individual = keyed.normal(seed, PAYMENT_TASTE, shopper, options).T
+    return scale * looked_up(world.log_share, country) + sd * individual
 
 
 def _stored(world: World, seed: int, shopper: Ints, country: Ints, taste: Floats) -> Mask:
     """Store a method with log odds intercept + slope * (taste - its mean in the country)."""
     spread = world.scenario.population
     storable = np.array([m.storable for m in world.scenario.payment.values()])
-    offered = world.payment_market[country]
-    n_offered = offered.sum(axis=1, keepdims=True)
-    centre = np.where(offered, taste, 0.0).sum(axis=1, keepdims=True) / n_offered
-    logit = spread.stored_intercept + spread.stored_taste * (taste - centre)
-    u = keyed.uniform(seed, STORED, shopper[:, None], np.arange(len(world.payment))[None, :])
+    offered = looked_up(world.payment_market, country)
+    n_offered = offered.sum(axis=1)
+    centre = row_sums(np.where(offered, taste, 0.0)) / n_offered
+    logit = spread.stored_intercept + spread.stored_taste * (taste - centre[:, None])
+    u = keyed.uniform(seed, STORED, shopper, np.arange(len(world.payment))[:, None]).T
     drawn: Mask = (u < 1.0 / (1.0 + np.exp(-logit))) & storable & offered
     return drawn

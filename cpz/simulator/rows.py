@@ -1,6 +1,7 @@
 """The five tables of a block of journeys, as Arrow tables of the fixed schemas."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,8 @@ from cpz.data.tables import (
     TRUTH,
 )
 from cpz.simulator import timeline as tl
-from cpz.simulator.arrow import categories, category_lists, fixed_lists, times
+from cpz.simulator.aftermath import Aftermath, refunds
+from cpz.simulator.arrow import categories, category_lists, fixed_lists, lists, times
 from cpz.simulator.columns import Ints, Mask
 from cpz.simulator.identity import identity_columns
 from cpz.simulator.journey import Journeys
@@ -56,11 +58,18 @@ def shopper_rows(world: World, seed: int, journeys: Journeys) -> pa.Table:
     )
 
 
-def session_rows(
-    world: World, seed: int, journeys: Journeys, money: Money, timeline: Timeline
-) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What follows from the journeys: amounts, times, returns and chargebacks."""
+
+    money: Money
+    timeline: Timeline
+    aftermath: Aftermath
+
+
+def session_rows(world: World, seed: int, journeys: Journeys, settled: Settled) -> pa.Table:
     """Return the sessions table."""
-    carts, outcome = journeys.carts, journeys.outcome
+    carts, outcome, money = journeys.carts, journeys.outcome, settled.money
     currencies = [market.currency for market in world.scenario.markets.values()]
     distinct = sorted(set(currencies))
     currency = np.array([distinct.index(name) for name in currencies])[carts.country]
@@ -88,27 +97,28 @@ def session_rows(
             "fees_minor": pa.array(money.fees),
             "shipping_cost_minor": pa.array(money.shipping_cost),
             "margin_minor": pa.array(money.margin),
-            "duration_s": pa.array(timeline.duration_s),
+            "duration_s": pa.array(settled.timeline.duration_s),
+            "top_sku": pa.array(carts.sku),
             "csat": pa.array(answers.score.astype(np.int8), mask=~answers.answered),
         },
     )
 
 
-def event_rows(world: World, journeys: Journeys, money: Money, timeline: Timeline) -> pa.Table:
+def event_rows(world: World, journeys: Journeys, settled: Settled) -> pa.Table:
     """Return the events table; the option of a purchase or decline is the payment method."""
-    outcome, session, slot = journeys.outcome, timeline.session, timeline.slot
+    outcome, timeline = journeys.outcome, settled.timeline
+    session, slot = timeline.session, timeline.slot
     names = list(dict.fromkeys((*world.payment, *world.shipping)))
     code = {name: i for i, name in enumerate(names)}
     payment = np.array([code[name] for name in world.payment] + [-1])
     shipping = np.array([code[name] for name in world.shipping] + [-1])
     by_slot = np.full((len(outcome.method), len(tl.SLOTS)), -1)
     by_slot[:, tl.SHIPPING_SLOT] = shipping[outcome.shipping]
-    by_slot[:, tl.PAYMENT_SLOT] = by_slot[:, tl.DECLINE_SLOT] = payment[outcome.first_method]
+    for first in (tl.CLICK_SLOT, tl.PAYMENT_SLOT, tl.DECLINE_SLOT):
+        by_slot[:, first] = payment[outcome.first_method]
     by_slot[:, tl.RETRY_SLOT] = by_slot[:, tl.RETRY_DECLINE_SLOT] = payment[outcome.retry_method]
-    by_slot[:, tl.LAST_SLOT] = payment[outcome.method]
-
-    bought = outcome.converted[session] & (slot == tl.LAST_SLOT)
-    amount = pa.array(np.where(bought, money.revenue[session], 0), mask=~bought)
+    for paid in (tl.LAST_SLOT, tl.RETURN_SLOT, tl.CHARGEBACK_SLOT):
+        by_slot[:, paid] = payment[outcome.method]
     session_id = journeys.session_id[session]
     return _table(
         EVENTS,
@@ -121,9 +131,19 @@ def event_rows(world: World, journeys: Journeys, money: Money, timeline: Timelin
             "type": categories(EVENT_TYPES, _event_types(outcome.converted, timeline)),
             "step": categories(STEPS, _event_steps(journeys, timeline)),
             "option": categories(names, by_slot[session, slot]),
-            "amount_minor": amount,
+            "amount_minor": _event_amounts(journeys, settled),
         },
     )
+
+
+def _event_amounts(journeys: Journeys, settled: Settled) -> pa.Array:
+    """Return the revenue of purchases and chargebacks and the refunds of returns, else null."""
+    revenue, session = settled.money.revenue, settled.timeline.session
+    refund = refunds(revenue, journeys.carts.n_items, settled.aftermath.n_returned)
+    has_amount = journeys.outcome.converted[session] & (settled.timeline.slot >= tl.LAST_SLOT)
+    is_return = settled.timeline.slot == tl.RETURN_SLOT
+    amount = np.where(is_return, refund[session], revenue[session])
+    return pa.array(amount, mask=~has_amount)
 
 
 def _event_types(converted: Mask, timeline: Timeline) -> Ints:
@@ -136,65 +156,56 @@ def _event_types(converted: Mask, timeline: Timeline) -> Ints:
 def _event_steps(journeys: Journeys, timeline: Timeline) -> Ints:
     """Return the step of each event; the last one belongs to the step that was entered last."""
     of_slot = np.array([-1 if step is None else STEPS.index(step) for _, step in tl.SLOTS])
-    present = tl.happened(journeys.outcome, journeys.carts.is_digital)
-    final = of_slot[tl.step_of_last(present)]
+    final = of_slot[tl.step_of_last(journeys.outcome, journeys.carts.is_digital)]
     is_last = timeline.slot == tl.LAST_SLOT
     return np.where(is_last, final[timeline.session], of_slot[timeline.slot])
 
 
 def decision_rows(world: World, policy_names: Mapping[str, str], journeys: Journeys) -> pa.Table:
     """Return the decisions table, ordered by session and placement."""
-    blocks, keys = [], []
-    for index, placement in enumerate(PLACEMENTS):
-        shown = getattr(journeys.decided, placement)
-        rows = np.flatnonzero(shown >= 0)
-        blocks.append(_decision_block(world, placement, policy_names[placement], journeys, rows))
-        keys.append(rows * len(PLACEMENTS) + index)
-    order = np.argsort(np.concatenate(keys), kind="stable")
-    stacked = pa.concat_tables(blocks).unify_dictionaries().combine_chunks()
-    table = stacked.take(pa.array(order))
-    return pa.Table.from_arrays(table.columns, schema=DECISIONS)
-
-
-def _decision_block(
-    world: World, placement: str, policy: str, journeys: Journeys, rows: Ints
-) -> pa.Table:
+    decided, n = journeys.decided, len(journeys.session_id)
+    actions = [getattr(decided, placement) for placement in PLACEMENTS]
+    taken = np.column_stack(actions).ravel()
+    at = np.flatnonzero(taken >= 0)
+    row, place = np.divmod(at, len(PLACEMENTS))
     names = list(dict.fromkeys((*world.payment, *world.shipping, *world.offer)))
-    options = world.options(placement)
-    code = np.array([names.index(name) for name in options])
-    action = getattr(journeys.decided, placement)[rows]
-    eligible = np.zeros((len(rows), len(names)), dtype=np.bool_)
-    eligible[:, code] = journeys.truth.eligible(placement)[rows]
-    propensity = journeys.decided.propensity.of(placement)[rows, action]
-    session_id = journeys.session_id[rows]
-    converted = journeys.outcome.converted[rows]
-    zeros = np.zeros(len(rows), dtype=np.int64)
+    codes = [np.array([names.index(name) for name in world.options(p)]) for p in PLACEMENTS]
+    first_code = np.cumsum([0, *map(len, codes[:-1])])
+    every_code = np.concatenate(codes)
+    propensity = np.empty((n, len(PLACEMENTS)))
+    clicked = np.zeros((n, len(PLACEMENTS)), dtype=np.bool_)
+    selected = {"payment": journeys.outcome.first_method, "shipping": journeys.outcome.shipping}
+    for index, placement in enumerate(PLACEMENTS):
+        table, action = decided.propensity.of(placement), actions[index]
+        propensity[:, index] = table[np.arange(n), np.maximum(action, 0)]
+        if placement in selected:
+            clicked[:, index] = selected[placement] == action
+    masks = [journeys.truth.eligible(placement) for placement in PLACEMENTS]
+    n_eligible = np.column_stack([mask.sum(axis=1) for mask in masks]).ravel()
+    shown = np.flatnonzero(np.concatenate(masks, axis=1).ravel()) % len(every_code)
+    session_id = journeys.session_id[row]
+    converted = journeys.outcome.converted[row]
+    policies = list(dict.fromkeys(policy_names[placement] for placement in PLACEMENTS))
+    policy = np.array([policies.index(policy_names[placement]) for placement in PLACEMENTS])
     return _table(
         DECISIONS,
         {
-            "decision_id": pa.array(session_id * _DECISION_IDS + PLACEMENTS.index(placement)),
+            "decision_id": pa.array(session_id * _DECISION_IDS + place),
             "session_id": pa.array(session_id),
-            "shopper_id": pa.array(journeys.arrivals.shopper[rows]),
-            "decided_at": times(journeys.arrivals.started_us[rows]),
-            "placement": categories(PLACEMENTS, zeros + PLACEMENTS.index(placement)),
-            "eligible": category_lists(names, eligible),
-            "action": categories(names, code[action]),
-            "position": pa.array(zeros.astype(np.int16)),
-            "propensity": pa.array(propensity),
-            "policy": categories([policy], zeros),
-            "clicked": _clicked(placement, journeys, rows, action),
+            "shopper_id": pa.array(journeys.arrivals.shopper[row]),
+            "decided_at": times(journeys.arrivals.started_us[row]),
+            "placement": categories(PLACEMENTS, place),
+            "eligible": lists(n_eligible[at], categories(names, every_code[shown])),
+            "action": categories(names, every_code[first_code[place] + taken[at]]),
+            "position": pa.array(np.zeros(len(at), dtype=np.int16)),
+            "propensity": pa.array(propensity.ravel()[at]),
+            "policy": categories(policies, policy[place]),
+            # an offer is never selected, so whether it was clicked is not known
+            "clicked": pa.array(clicked.ravel()[at], mask=place == PLACEMENTS.index("offer")),
             "converted": pa.array(converted),
             "reward": pa.array(converted.astype(np.float64)),
         },
     )
-
-
-def _clicked(placement: str, journeys: Journeys, rows: Ints, action: Ints) -> pa.Array:
-    """Say whether the shopper selected the shown option; an offer is never selected, so null."""
-    if placement == "offer":
-        return pa.nulls(len(rows), pa.bool_())
-    selected = {"payment": journeys.outcome.first_method, "shipping": journeys.outcome.shipping}
-    return pa.array(selected[placement][rows] == action)
 
 
 def truth_rows(journeys: Journeys) -> pa.Table:
@@ -213,6 +224,7 @@ def truth_rows(journeys: Journeys) -> pa.Table:
         eligible = journeys.truth.eligible(placement)
         tables = {
             "expected": journeys.truth.expected(placement),
+            "expected_margin": journeys.truth.margin(placement),
             "potential": journeys.outcome.potential(placement),
             "propensity": journeys.decided.propensity.of(placement),
         }

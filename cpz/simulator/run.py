@@ -3,7 +3,7 @@
 import pickle
 import signal
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class SimulationConfig:
     n_sessions: int
     seed: int
     jobs: int = 1
-    part_sessions: int = 32_768
+    part_sessions: int = 16_384
 
     def __post_init__(self) -> None:
         for name in ("n_sessions", "jobs", "part_sessions"):
@@ -142,6 +142,8 @@ def _recipe(
     settings = {
         # as JSON values, so that the manifest equals itself after a round trip
         "scenario": msgspec.json.decode(msgspec.json.encode(scenario)),
+        # as text too: a manifest's tables are sorted, and the order of options is part of a world
+        "scenario_json": msgspec.json.encode(scenario).decode(),
         "n_sessions": config.n_sessions,
         "part_sessions": config.part_sessions,
     }
@@ -153,9 +155,14 @@ def _recipe(
         placements=scenario.catalogues(),
         seed=config.seed,
         settings=settings,
-        versions={"cpz": cpz.__version__} | {name: version(name) for name in _PACKAGES},
+        versions=package_versions(),
         notes=_NOTES,
     )
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions on which a dataset's bytes depend."""
+    return {"cpz": cpz.__version__} | {name: version(name) for name in _PACKAGES}
 
 
 def _make(task: _Task) -> PartRecord:
@@ -170,17 +177,19 @@ def _make(task: _Task) -> PartRecord:
 
 
 def _records(tasks: list[_Task], jobs: int) -> Generator[tuple[int, PartRecord], None, None]:
-    """Yield the parts' records as they are finished, in any order."""
+    """Yield the parts' records as they are finished, in any order.
+
+    This process is one of the jobs: it takes parts from the end while the others, which need a
+    second to start, take them from the beginning.
+    """
     if jobs == 1:
         for task in tasks:
             yield task.index, _make(task)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_die_on_interrupt) as pool:
-        futures: dict[Future[PartRecord], int] = {}
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs - 1, context, initializer=_die_on_interrupt) as pool:
         try:
-            futures = {pool.submit(_make, task): task.index for task in tasks}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            yield from _shared(pool, tasks)
         except BrokenProcessPool as error:
             raise UsageError(
                 "a worker process died, perhaps for want of memory",
@@ -189,6 +198,22 @@ def _records(tasks: list[_Task], jobs: int) -> Generator[tuple[int, PartRecord],
         finally:
             # waits for the parts under way, so that nothing writes after this call has ended
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _shared(
+    pool: ProcessPoolExecutor, tasks: list[_Task]
+) -> Generator[tuple[int, PartRecord], None, None]:
+    """Hand the parts to the pool and take back those that it has not begun, one at a time."""
+    futures = {pool.submit(_make, task): task.index for task in tasks}
+    waiting = dict(futures)
+    for future, index in reversed(futures.items()):
+        if future in waiting and future.cancel():
+            del waiting[future]
+            yield index, _make(tasks[index])
+        for done in [future for future in waiting if future.done()]:
+            yield waiting.pop(done), done.result()
+    for future in as_completed(waiting):
+        yield waiting[future], future.result()
 
 
 def _die_on_interrupt() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cpz.data.errors import ConfigError, nearest
+from cpz.simulator.schedule import regimes
 from cpz.simulator.settings import Scenario
 
 _MAX_OPTIONS = 60
@@ -15,6 +16,7 @@ def check(scenario: Scenario) -> None:
     _check_markets(scenario)
     _check_references(scenario)
     _check_eligibility(scenario)
+    _check_schedules(scenario)
 
 
 def _fail(scenario: Scenario, key: str, message: str, hint: str = "") -> ConfigError:
@@ -63,12 +65,26 @@ def _check_references(scenario: Scenario) -> None:
     for name, market in scenario.markets.items():
         known(f"markets.{name}.device_share", market.device_share, scenario.devices)
         known(f"markets.{name}.payment_share", market.payment_share, scenario.payment)
+        known(f"markets.{name}.payment_constant", market.payment_constant, scenario.payment)
     for name, method in scenario.payment.items():
         known(f"payment.{name}.countries", method.countries, scenario.markets)
         known(f"payment.{name}.devices", method.devices, scenario.devices)
         known(f"payment.{name}.device_fit", method.device_fit, scenario.devices)
+        known(f"payment.{name}.nest", [method.nest] if method.nest else [], scenario.nests)
+    authorisation = scenario.behaviour.authorisation
+    ages, genders = scenario.population.age_share, scenario.population.gender_share
+    known("behaviour.authorisation.age_shift", authorisation.age_shift, ages)
+    known("behaviour.authorisation.gender_shift", authorisation.gender_shift, genders)
     for name, option in scenario.shipping.items():
         known(f"shipping.{name}.countries", option.countries, scenario.markets)
+
+
+def _check_schedules(scenario: Scenario) -> None:
+    for schedule in scenario.schedules:
+        if schedule.kind in ("ramp", "season") and not schedule.days > 0:
+            key = f"schedules: {schedule.key}"
+            raise _fail(scenario, key, f"a {schedule.kind} needs days above 0, got 0")
+    regimes(scenario)
 
 
 def _check_eligibility(scenario: Scenario) -> None:

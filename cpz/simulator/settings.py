@@ -40,6 +40,29 @@ class Promotion(Settings, frozen=True):
     days: Days
 
 
+class Schedule(Settings, frozen=True):
+    """A constant that moves from its value to `to` and perhaps back; times in days from the start.
+
+    Attributes:
+        key: the constant's dotted path, such as `payment.card.decline_rate`.
+        kind: step, ramp, season or incident; `cpz.simulator.schedule.weight_at` has the formulas.
+        to: the value at full weight.
+        first_day: when the step, ramp, swing or incident begins.
+        days: how long it takes or lasts; a step of 0 days lasts to the end.
+        pre_days, pre_weight: the warning signs before an incident.
+        recovery_days: how long an incident takes to fade.
+    """
+
+    key: str
+    kind: Literal["step", "ramp", "season", "incident"]
+    to: float
+    first_day: Annotated[float, Meta(ge=0, le=1_000)] = 0.0
+    days: Annotated[float, Meta(ge=0, le=1_000)] = 0.0
+    pre_days: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    pre_weight: Probability = 0.0
+    recovery_days: Annotated[float, Meta(ge=0, le=1_000)] = 0.0
+
+
 class Traffic(Settings, frozen=True):
     """When and how often shoppers come.
 
@@ -52,6 +75,7 @@ class Traffic(Settings, frozen=True):
         season_amplitude: relative height of a yearly cosine with its peak in mid-December.
         promotion_boost: traffic factor on promotion days.
         same_device: probability that a visit uses the shopper's usual device.
+        level: factor on the traffic, for schedules: it moves visits in time, not their number.
     """
 
     visits_mean: Positive
@@ -62,6 +86,7 @@ class Traffic(Settings, frozen=True):
     season_amplitude: Annotated[float, Meta(ge=0, lt=1)]
     promotion_boost: Positive
     same_device: Probability
+    level: Positive = 1.0
 
 
 class Tier(Settings, frozen=True):
@@ -91,7 +116,12 @@ class Population(Settings, frozen=True):
 
 
 class Market(Settings, frozen=True):
-    """A country: money, clock, names, devices, payment habits and declines."""
+    """A country: money, clock, names, devices, payment habits and declines.
+
+    `minor_digits` says how many decimals its money has: 2 for the euro, 0 for the yen.
+    `payment_constant` is what a method's utility needs beside log share, taste and habit so that
+    purchases have the shares of `payment_share` (Train, section 2.8).
+    """
 
     share: Weight
     currency: Annotated[str, Meta(min_length=3, max_length=3)]
@@ -101,18 +131,47 @@ class Market(Settings, frozen=True):
     device_share: dict[str, Weight]
     payment_share: dict[str, Weight]
     decline_shift: Logit = 0.0
+    minor_digits: Annotated[int, Meta(ge=0, le=3)] = 2
+    payment_constant: dict[str, Logit] = {}
 
 
 class Device(Settings, frozen=True):
-    """How a device shifts the odds of leaving at three steps."""
+    """How a device shifts the odds of leaving at three steps, and how waiting weighs on it.
+
+    `latency_slope` is the log conversion lost for the first 100 ms, `latency_scale_ms` where the
+    loss levels off.
+    """
 
     review: Logit = 0.0
     address: Logit = 0.0
     payment: Logit = 0.0
+    latency_slope: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    latency_scale_ms: Positive = 1_000.0
+
+
+class Latency(Settings, frozen=True):
+    """The time a decision takes: lognormal around `delay_ms`, fixed where `delay_sd` is 0.
+
+    `slope_factor` scales the devices' slopes.
+    """
+
+    delay_ms: Annotated[float, Meta(ge=0, le=60_000)] = 0.0
+    delay_sd: Spread = 0.0
+    slope_factor: Annotated[float, Meta(ge=0, le=100)] = 1.0
+
+
+class Catalogue(Settings, frozen=True):
+    """The stock keeping units: how many, and the Zipf exponent of their popularity."""
+
+    n_skus: Annotated[int, Meta(ge=1, le=100_000_000)]
+    zipf: Annotated[float, Meta(gt=0, le=5)]
 
 
 class Category(Settings, frozen=True):
-    """A product category; the cart's value is lognormal around `median_cents`."""
+    """A product category; the cart's value is lognormal around `median_cents`.
+
+    `return_rate` is the share of purchases of which something is sent back.
+    """
 
     share: Weight
     median_cents: Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -120,6 +179,7 @@ class Category(Settings, frozen=True):
     extra_items_mean: Annotated[float, Meta(ge=0, le=100)]
     margin_bp: BasisPoints
     digital: bool = False
+    return_rate: Probability = 0.0
 
 
 class PaymentMethod(Settings, frozen=True):
@@ -137,6 +197,8 @@ class PaymentMethod(Settings, frozen=True):
         decline_rate: at a cart of 50 EUR in a market without shift.
         device_fit: utility by device; 0 where absent.
         amount_slope: utility for each factor e of the cart's value above 50 EUR.
+        chargeback_rate: share of payments that are charged back.
+        nest: which options are its closest substitutes; a key of the scenario's `nests`.
     """
 
     decline_rate: OpenProbability
@@ -150,6 +212,8 @@ class PaymentMethod(Settings, frozen=True):
     storable: bool = False
     device_fit: dict[str, Logit] = {}
     amount_slope: Logit = 0.0
+    nest: str = ""
+    chargeback_rate: Probability = 0.0
 
 
 class ShippingOption(Settings, frozen=True):
@@ -202,7 +266,11 @@ class ShippingStep(Settings, frozen=True):
 
 
 class PaymentStep(Settings, frozen=True):
-    """Choice of payment: utilities, with leaving as the outside option."""
+    """Choice of payment: utilities, with leaving as the outside option.
+
+    Whoever examines the whole list, log odds `examines + examines_patience * patience`, is not
+    swayed by position; all others find `position` times susceptibility in the option that is first.
+    """
 
     leave: Logit
     leave_trust: Logit
@@ -211,14 +279,21 @@ class PaymentStep(Settings, frozen=True):
     stored: Logit
     last_used: Logit
     position: Annotated[float, Meta(ge=0, le=20)]
+    examines: Logit
+    examines_patience: Logit
 
 
 class Authorisation(Settings, frozen=True):
-    """Declines and what follows them."""
+    """Declines and what follows them.
+
+    `age_shift` and `gender_shift` decline a group more often: a bias that an audit should find.
+    """
 
     amount_slope: Logit
     retry_intercept: Logit
     retry_trust: Logit
+    age_shift: dict[str, Logit] = {}
+    gender_shift: dict[str, Logit] = {}
 
 
 class Confirm(Settings, frozen=True):
@@ -247,6 +322,13 @@ class Satisfaction(Settings, frozen=True):
     per_day: Logit
 
 
+class Aftermath(Settings, frozen=True):
+    """Mean days from a purchase to a return or a chargeback (exponential)."""
+
+    return_days: Positive
+    chargeback_days: Positive
+
+
 class Clock(Settings, frozen=True):
     """Durations between events (lognormal) and the delay until the server has them."""
 
@@ -260,8 +342,10 @@ class Clock(Settings, frozen=True):
 class LoggingPolicy(Settings, frozen=True):
     """Which rule takes the logged decisions of a placement."""
 
-    policy: Literal["uniform", "epsilon"]
+    policy: Literal["uniform", "epsilon", "softmax", "confounded", "deficient"]
     epsilon: Probability = 0.0
+    temperature: Positive = 1.0
+    min_share: Probability = 0.05
 
 
 class Logging(Settings, frozen=True):
@@ -270,6 +354,29 @@ class Logging(Settings, frozen=True):
     payment: LoggingPolicy
     shipping: LoggingPolicy
     offer: LoggingPolicy
+
+
+class Faults(Settings, frozen=True):
+    """The rate of each fault; `cpz.simulator.faults` says what each does and to what a rate refers.
+
+    Rates of duplicates, late, out_of_order, missing and lost_events are shares of events; of
+    wrong_unit, bots and clock_skew of sessions; of dropping_browser and other_version of shoppers;
+    of the others of decisions.
+    """
+
+    wrong_unit: Probability = 0.0
+    bots: Probability = 0.0
+    clock_skew: Probability = 0.0
+    late: Probability = 0.0
+    out_of_order: Probability = 0.0
+    missing: Probability = 0.0
+    lost_events: Probability = 0.0
+    dropping_browser: Probability = 0.0
+    duplicates: Probability = 0.0
+    missing_propensity: Probability = 0.0
+    truncated_propensity: Probability = 0.0
+    other_version: Probability = 0.0
+    sample_ratio_mismatch: Probability = 0.0
 
 
 class Behaviour(Settings, frozen=True):
@@ -284,6 +391,7 @@ class Behaviour(Settings, frozen=True):
     memory: Memory
     satisfaction: Satisfaction
     clock: Clock
+    aftermath: Aftermath
 
 
 class Scenario(Settings, frozen=True):
@@ -299,6 +407,7 @@ class Scenario(Settings, frozen=True):
     population: Population
     markets: dict[str, Market]
     devices: dict[str, Device]
+    catalogue: Catalogue
     categories: dict[str, Category]
     payment: dict[str, PaymentMethod]
     shipping: dict[str, ShippingOption]
@@ -306,6 +415,10 @@ class Scenario(Settings, frozen=True):
     behaviour: Behaviour
     logging: Logging
     promotions: tuple[Promotion, ...] = ()
+    nests: dict[str, Annotated[float, Meta(gt=0, le=1)]] = {}
+    latency: Latency = Latency()
+    schedules: tuple[Schedule, ...] = ()
+    faults: Faults = Faults()
 
     def catalogues(self) -> dict[str, tuple[str, ...]]:
         """Return the options of each placement, in catalogue order."""

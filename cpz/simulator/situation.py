@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cpz.simulator.cart import Carts
-from cpz.simulator.columns import Floats, Ints, Mask
+from cpz.simulator.columns import Floats, Ints, Mask, looked_up, sigmoid
 from cpz.simulator.memory import Memory
 from cpz.simulator.population import Shoppers
 from cpz.simulator.world import World
@@ -31,7 +31,9 @@ class Situation:
         shipping_boost: (n,) utility that preselection adds.
         payment: (n, Kp) utilities, -inf where not eligible.
         payment_leave: (n,) utility of leaving at the payment step.
-        payment_boost: (n,) utility that standing first adds.
+        payment_boost: (n,) utility that standing first adds for who does not examine the list.
+        examines: (n,) probability to examine the whole list.
+        survival: (n,) probability to survive the wait for the decision.
         decline: (n, Kp) probability that a method is declined.
         retry: (n,) logit of trying another method after a decline.
         trust: (n,) trust with which the visit begins.
@@ -48,6 +50,8 @@ class Situation:
     payment: Floats
     payment_leave: Floats
     payment_boost: Floats
+    examines: Floats
+    survival: Floats
     decline: Floats
     retry: Floats
     trust: Floats
@@ -66,8 +70,18 @@ class Situation:
         return masks[placement]
 
 
-def situations(world: World, shoppers: Shoppers, row: Ints, carts: Carts) -> Situation:
-    """Work out the memory-free part of all visits; `row` is each visit's shopper."""
+def situations(
+    world: World, shoppers: Shoppers, row: Ints, carts: Carts, survival: Floats
+) -> Situation:
+    """Work out the memory-free part of all visits.
+
+    Args:
+        world: the compiled scenario, or one regime of it.
+        shoppers: all shoppers.
+        row: (n,) each visit's row in `shoppers`.
+        carts: the visits' carts.
+        survival: (n,) probability to survive the wait for the decision.
+    """
     b = world.scenario.behaviour
     sensitivity, trust = shoppers.price_sensitivity[row], shoppers.trust[row]
     patience, susceptibility = shoppers.patience[row], shoppers.susceptibility[row]
@@ -77,7 +91,8 @@ def situations(world: World, shoppers: Shoppers, row: Ints, carts: Carts) -> Sit
         for step in ("review", "address", "payment")
     }
     payment_eligible = _payment_eligible(world, carts)
-    shipping_eligible = world.shipping_market[carts.country] & ~carts.is_digital[:, None]
+    shipping_eligible = looked_up(world.shipping_market, carts.country)
+    shipping_eligible &= ~carts.is_digital[:, None]
     promoted = b.review.promotion * carts.promotion
     return Situation(
         review=_review(world, carts, sensitivity) + (shift["review"] + promoted)[:, None],
@@ -86,10 +101,12 @@ def situations(world: World, shoppers: Shoppers, row: Ints, carts: Carts) -> Sit
         shipping=_shipping(world, shoppers, row, shipping_eligible),
         shipping_leave=np.full(len(row), b.shipping.leave),
         shipping_boost=b.shipping.default_effect * susceptibility,
-        payment=_payment(world, shoppers.payment_taste[row], carts, payment_eligible),
+        payment=_payment(world, looked_up(shoppers.payment_taste, row), carts, payment_eligible),
         payment_leave=b.payment.leave + b.payment.leave_patience * patience + shift["payment"],
         payment_boost=b.payment.position * susceptibility,
-        decline=_decline(world, carts),
+        examines=sigmoid(b.payment.examines + b.payment.examines_patience * patience),
+        survival=survival,
+        decline=_decline(world, shoppers, row, carts),
         retry=np.full(len(row), b.authorisation.retry_intercept),
         trust=trust,
         payment_eligible=payment_eligible,
@@ -123,13 +140,13 @@ def with_memory(world: World, situation: Situation, memory: Memory) -> Situation
 
 def _payment_eligible(world: World, carts: Carts) -> Mask:
     digital = np.array([m.digital for m in world.scenario.payment.values()])
-    cents = carts.value_cents[:, None]
+    cents = carts.value_cents
     return (
-        world.payment_market[carts.country]
-        & world.payment_device[carts.device]
-        & (digital | ~carts.is_digital[:, None])
-        & (cents >= world.payment_min)
-        & (cents <= world.payment_max)
+        looked_up(world.payment_market, carts.country)
+        & looked_up(world.payment_device, carts.device)
+        & (digital[:, None] | ~carts.is_digital).T
+        & (cents >= world.payment_min[:, None]).T
+        & (cents <= world.payment_max[:, None]).T
     )
 
 
@@ -137,7 +154,8 @@ def _offer_eligible(world: World, carts: Carts) -> Mask:
     offers = tuple(world.scenario.offer.values())
     needs_shipping = np.array([o.free_shipping for o in offers])
     minimum = np.array([float(o.min_cents) for o in offers])
-    return (carts.value_cents[:, None] >= minimum) & ~(needs_shipping & carts.is_digital[:, None])
+    eligible = carts.value_cents >= minimum[:, None]
+    return (eligible & ~(needs_shipping[:, None] & carts.is_digital)).T
 
 
 def _review(world: World, carts: Carts, sensitivity: Floats) -> Floats:
@@ -147,39 +165,43 @@ def _review(world: World, carts: Carts, sensitivity: Floats) -> Floats:
     matters most for small carts; the offer's pull grows with price sensitivity.
     """
     b = world.scenario.behaviour.review
-    offered = world.shipping_market[carts.country]
-    prices = np.where(offered[:, None, :], world.shipping_price_cents[None], np.inf)
-    cheapest = np.where(carts.is_digital[:, None], 0.0, prices.min(axis=2))
-    shock = np.minimum(cheapest / carts.value_cents[:, None], _MAX_SHOCK)
+    offered = world.shipping_market[:, None, :]
+    by_market = np.where(offered, world.shipping_price_cents[None], np.inf).min(axis=2)
+    cheapest = np.where(carts.is_digital, 0.0, looked_up(by_market, carts.country).T)
+    shock = np.minimum(cheapest / carts.value_cents, _MAX_SHOCK)
     pull = np.array([o.pull for o in world.scenario.offer.values()])
-    logit: Floats = b.intercept + (b.price_shock * shock - pull) * sensitivity[:, None]
-    return logit
+    logit: Floats = b.intercept + (b.price_shock * shock - pull[:, None]) * sensitivity
+    return logit.T
 
 
 def _shipping(world: World, shoppers: Shoppers, row: Ints, eligible: Mask) -> Floats:
     b = world.scenario.behaviour.shipping
     days = np.array([o.days for o in world.scenario.shipping.values()])
-    price = world.shipping_price_cents / _PRICE_UNIT_CENTS
+    price = (world.shipping_price_cents / _PRICE_UNIT_CENTS).T[:, :, None]
     utility = (
-        b.price * shoppers.price_sensitivity[row, None, None] * price[None]
-        + b.speed * shoppers.speed_taste[row, None, None] * days
+        b.price * shoppers.price_sensitivity[row] * price
+        + b.speed * shoppers.speed_taste[row] * days[:, None, None]
     )
-    return np.where(eligible[:, None, :], utility, -np.inf)
+    return np.where(eligible.T[:, None, :], utility, -np.inf).T
 
 
 def _payment(world: World, taste: Floats, carts: Carts, eligible: Mask) -> Floats:
     slope = np.array([m.amount_slope for m in world.scenario.payment.values()])
     size = np.log(carts.value_cents / _REFERENCE_CENTS)
-    utility = taste + world.device_fit[carts.device] + slope * size[:, None]
+    taste = taste + looked_up(world.payment_constant, carts.country)
+    utility = taste + looked_up(world.device_fit, carts.device) + (slope[:, None] * size).T
     return np.where(eligible, utility, -np.inf)
 
 
-def _decline(world: World, carts: Carts) -> Floats:
-    """Shift the method's log odds of a decline by market and cart value, (n, Kp)."""
+def _decline(world: World, shoppers: Shoppers, row: Ints, carts: Carts) -> Floats:
+    """Shift the method's log odds of a decline by market, group and cart value, (n, Kp)."""
+    b = world.scenario.behaviour.authorisation
+    age = np.array([b.age_shift.get(name, 0.0) for name in world.ages])[shoppers.age[row]]
+    gender = np.array([b.gender_shift.get(name, 0.0) for name in world.genders])
     rate = np.array([m.decline_rate for m in world.scenario.payment.values()])
     market = np.array([m.decline_shift for m in world.scenario.markets.values()])
     size = np.log(carts.value_cents / _REFERENCE_CENTS)
-    shift = market[carts.country] + world.scenario.behaviour.authorisation.amount_slope * size
-    logit = np.log(rate / (1.0 - rate)) + shift[:, None]
+    shift = market[carts.country] + b.amount_slope * size + age + gender[shoppers.gender[row]]
+    logit = np.log(rate / (1.0 - rate))[:, None] + shift
     result: Floats = 1.0 / (1.0 + np.exp(-logit))
-    return result
+    return result.T

@@ -7,6 +7,13 @@ import polars as pl
 
 from cpz.data.dataset import Dataset
 from cpz.data.tables import PLACEMENTS, STEPS
+from cpz.simulator.traffic_summary import (
+    DayCount,
+    FaultCount,
+    by_day,
+    by_local_hour,
+    fault_counts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,9 @@ class Summary:
         by_device, by_country: largest group first.
         methods: largest share first.
         propensities: one entry a placement that has decisions.
+        by_local_hour: sessions of each weekday, Monday first, and hour in local time.
+        by_day: one entry a UTC day.
+        faults: planted faults that touched any session.
     """
 
     n_shoppers: int
@@ -70,6 +80,9 @@ class Summary:
     by_country: tuple[Group, ...]
     methods: tuple[Share, ...]
     propensities: tuple[PropensityRange, ...]
+    by_local_hour: tuple[tuple[int, ...], ...]
+    by_day: tuple[DayCount, ...]
+    faults: tuple[FaultCount, ...]
 
 
 def summary(dataset: Dataset) -> Summary:
@@ -92,6 +105,9 @@ def summary(dataset: Dataset) -> Summary:
         by_country=_groups(sessions, "country"),
         methods=_methods(sessions, purchases),
         propensities=_propensities(dataset),
+        by_local_hour=by_local_hour(dataset),
+        by_day=by_day(dataset),
+        faults=fault_counts(dataset),
     )
 
 

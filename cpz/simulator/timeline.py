@@ -1,7 +1,7 @@
 """The events of a visit on the clock: which happened, when, and when the server had them.
 
-A visit has twelve slots in a fixed order; an event happens or not, so that times and sequence
-numbers are cumulative sums over the slots.
+A visit has fifteen slots in a fixed order, the last two days later; an event happens or not, so
+that times and sequence numbers are cumulative sums over the slots.
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
+from cpz.simulator.aftermath import Aftermath
 from cpz.simulator.columns import Floats, Ints, Mask
 from cpz.simulator.outcome import Outcome
-from cpz.simulator.settings import Clock
+from cpz.simulator.settings import Behaviour
 
 STEP_TIME = "clock.step"
+DAYS = "clock.days"
 DELAY = "clock.delay"
 IS_LATE = "clock.is_late"
 
@@ -25,24 +27,23 @@ SLOTS = (
     ("step_entered", "shipping"),
     ("option_selected", "shipping"),
     ("step_entered", "payment"),
+    ("suggestion_clicked", "payment"),
     ("option_selected", "payment"),
     ("step_entered", "confirm"),
     ("payment_declined", "payment"),
     ("option_selected", "payment"),
     ("payment_declined", "payment"),
     ("", None),
+    ("returned", None),
+    ("charged_back", None),
 )
-SHIPPING_SLOT, PAYMENT_SLOT, DECLINE_SLOT, RETRY_SLOT, RETRY_DECLINE_SLOT, LAST_SLOT = (
-    4,
-    6,
-    8,
-    9,
-    10,
-    11,
-)
+SHIPPING_SLOT = 4
+CLICK_SLOT, PAYMENT_SLOT = 6, 7
+DECLINE_SLOT, RETRY_SLOT, RETRY_DECLINE_SLOT, LAST_SLOT, RETURN_SLOT, CHARGEBACK_SLOT = range(9, 15)
 #: How long a slot takes, relative to the median step: forms are slow, the server is quick.
-_PACE = np.array([0.0, 0.02, 1.0, 2.5, 0.8, 0.1, 1.0, 1.5, 0.3, 1.5, 0.3, 0.7])
+_PACE = np.array([0.0, 0.02, 1.0, 2.5, 0.8, 0.1, 0.9, 0.1, 1.5, 0.3, 1.5, 0.3, 0.7, 0.0, 0.0])
 _US = 1_000_000
+_DAY_US = 86_400 * _US
 EVENT_IDS = 256
 
 
@@ -55,7 +56,7 @@ class Timeline:
         slot: (n_events,) index into SLOTS.
         sequence: (n_events,) number within the visit, from 0.
         occurred_us, received_us: (n_events,) UTC microseconds.
-        duration_s: (n,) from the first to the last event of each visit.
+        duration_s: (n,) from the first event of each visit to its purchase or leaving.
     """
 
     session: Ints
@@ -66,8 +67,15 @@ class Timeline:
     duration_s: Floats
 
 
-def happened(outcome: Outcome, is_digital: Mask) -> Mask:
-    """Return which of the twelve slots happened in each visit, (n, 12)."""
+def happened(outcome: Outcome, shown: Ints, is_digital: Mask, aftermath: Aftermath) -> Mask:
+    """Return which of the slots happened in each visit, (n, 15).
+
+    Args:
+        outcome: the visits' outcomes.
+        shown: (n,) the payment option that stood first; choosing it first is a click on it.
+        is_digital: (n,).
+        aftermath: what follows days later.
+    """
     n = len(is_digital)
     always = np.ones(n, dtype=np.bool_)
     chose = outcome.first_method >= 0
@@ -79,48 +87,61 @@ def happened(outcome: Outcome, is_digital: Mask) -> Mask:
             outcome.passed_address & ~is_digital,
             outcome.shipping >= 0,
             outcome.reached_payment,
+            chose & (outcome.first_method == shown),
             chose,
             chose,
             outcome.declined_first,
             outcome.retry_method >= 0,
             outcome.declined_retry,
             always,
+            aftermath.returned,
+            aftermath.charged_back,
         ]
     )
 
 
-def step_of_last(present: Mask) -> Ints:
+def step_of_last(outcome: Outcome, is_digital: Mask) -> Ints:
     """Return, for each visit, the slot whose step was the last one entered."""
-    entered = [i for i, (kind, _) in enumerate(SLOTS) if kind == "step_entered"]
-    slots = np.where(present[:, entered], np.array(entered), -1)
-    result: Ints = slots.max(axis=1)
-    return result
+    step = np.ones(len(is_digital), dtype=np.int64)
+    step[outcome.passed_review] = 2
+    step[outcome.passed_address & ~is_digital] = 3
+    step[outcome.reached_payment] = 5
+    step[outcome.first_method >= 0] = PAYMENT_SLOT + 1
+    return step
 
 
 def draw_timeline(
-    clock: Clock, seed: int, session_id: Ints, started_us: Ints, present: Mask
+    behaviour: Behaviour, seed: int, session_id: Ints, started_us: Ints, present: Mask
 ) -> Timeline:
     """Draw durations and delays and lay the events out.
 
     Args:
-        clock: the scenario's clock.
+        behaviour: the scenario's clock and how long returns and chargebacks take.
         seed: the run's seed.
         session_id: (n,) ids, which key the noise.
         started_us: (n,).
-        present: (n, 12) which slots happened.
+        present: (n, 15) which slots happened.
     """
-    slots = np.arange(len(SLOTS))
-    z = keyed.normal(seed, STEP_TIME, session_id[:, None], slots[None, :])
-    seconds = clock.step_median_s * _PACE * np.exp(clock.step_sd * z)
+    clock = behaviour.clock
+    flat = np.flatnonzero(present.ravel())
+    session = flat // len(SLOTS)
+    slot = flat - session * len(SLOTS)
+    n_events = present.sum(axis=1)
+    first = np.cumsum(n_events) - n_events
+    number = np.arange(len(flat)) - first[session]
+    ids = session_id[session]
+    z = keyed.normal(seed, STEP_TIME, ids, slot)
+    seconds = clock.step_median_s * _PACE[slot] * np.exp(clock.step_sd * z)
     # at least a microsecond between two events keeps their order strict
     steps_us = np.maximum((seconds * _US).astype(np.int64), 1)
-    steps_us[:, 0] = 0
-    elapsed_us = np.cumsum(np.where(present, steps_us, 0), axis=1)
-    sequence = np.cumsum(present, axis=1) - 1
-    session, slot = np.nonzero(present)
-    occurred = started_us[session] + elapsed_us[session, slot]
-    number = sequence[session, slot]
-    event_id = session_id[session] * EVENT_IDS + number
+    steps_us[first] = 0
+    total_us = np.cumsum(steps_us)
+    elapsed_us = total_us - total_us[first][session]
+    n_later = present[:, RETURN_SLOT] * 1 + present[:, CHARGEBACK_SLOT]
+    duration_us = elapsed_us[first + n_events - n_later - 1]
+    elapsed_us += _days_later(behaviour, seed, ids, slot)
+    occurred = started_us[session] + elapsed_us
+    event_id = ids * EVENT_IDS + number
     late = keyed.uniform(seed, IS_LATE, event_id) < clock.late_share
     mean = np.where(late, clock.late_mean_s, clock.received_mean_s)
     delay_us = (mean * keyed.exponential(seed, DELAY, event_id) * _US).astype(np.int64)
@@ -130,5 +151,20 @@ def draw_timeline(
         sequence=number,
         occurred_us=occurred,
         received_us=occurred + delay_us,
-        duration_s=elapsed_us[:, -1] / _US,
+        duration_s=duration_us / _US,
     )
+
+
+def _days_later(behaviour: Behaviour, seed: int, ids: Ints, slot: Ints) -> Ints:
+    """Return the microseconds that returns and chargebacks come after the purchase, else 0."""
+    later = np.flatnonzero(slot > LAST_SLOT)
+    result = np.zeros(len(slot), dtype=np.int64)
+    days = behaviour.aftermath
+    mean = np.where(slot[later] == RETURN_SLOT, days.return_days, days.chargeback_days)
+    waited = mean * keyed.exponential(seed, DAYS, ids[later], slot[later])
+    # a chargeback after a return comes later than the return
+    follows = np.flatnonzero(np.diff(later) == 1) + 1
+    follows = follows[ids[later[follows]] == ids[later[follows] - 1]]
+    waited[follows] += waited[follows - 1]
+    result[later] = (waited * _DAY_US).astype(np.int64)
+    return result

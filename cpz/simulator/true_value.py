@@ -39,6 +39,14 @@ def expected_rewards(
     return _option_table(dataset, placement, "expected", session_ids)
 
 
+def expected_margins(dataset: Dataset, placement: str, session_ids: SessionIds) -> Floats:
+    """Return each session's expected margin in minor units, with the shape and errors of the above.
+
+    Exact but for the rounding of the fee: at most half a minor unit times the conversion.
+    """
+    return _option_table(dataset, placement, "expected_margin", session_ids)
+
+
 def logging_propensities(dataset: Dataset, placement: str, session_ids: SessionIds) -> Floats:
     """Return the logging policy's full distribution, with the shape and errors of the above."""
     return _option_table(dataset, placement, "propensity", session_ids)

@@ -1,17 +1,20 @@
 """A scenario compiled into arrays: one row a market, one column an option."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import msgspec
 import numpy as np
 
-from cpz.simulator.arrivals import hourly_intensity
+from cpz.simulator.arrivals import horizon_start_us, hourly_intensity
 from cpz.simulator.columns import Floats, Ints, Mask
+from cpz.simulator.nests import Nests, nests_of
+from cpz.simulator.schedule import regimes
 from cpz.simulator.settings import Scenario
 
 _SHARE_FLOOR = 0.005
+_HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +28,19 @@ class World:
         market_cdf: (C,) cumulative market shares; likewise for tiers, ages, genders, categories.
         device_cdf: (C, D).
         intensity_cdf: (C, hours + 1) cumulative traffic over the horizon's UTC hours, from 0 to 1.
-        units_per_eur: (C,).
+        minor_per_cent: (C,) minor units of the market's currency in a euro cent.
         log_share: (C, Kp) log of the country's payment shares, floored.
+        payment_constant: (C, Kp) what calibration adds to each method's utility.
+        nests: how the payment methods fall into nests.
         payment_market: (C, Kp) whether the method is offered in the market.
         payment_device: (D, Kp) whether it works on the device.
         payment_min, payment_max: (Kp,) cart limits in cents, no limit is infinite.
         device_fit: (D, Kp).
         shipping_market: (C, Ks).
         shipping_price_cents: (Ko, Ks) what the shopper pays under each offer.
+        horizon_us: UTC microseconds of the horizon's start.
+        regimes: the world under each combination of scheduled values; none without schedules.
+        regime_of_hour: (hours,) which of them is in force.
     """
 
     scenario: Scenario
@@ -52,8 +60,10 @@ class World:
     category_cdf: Floats
     device_cdf: Floats
     intensity_cdf: Floats
-    units_per_eur: Floats
+    minor_per_cent: Floats
     log_share: Floats
+    payment_constant: Floats
+    nests: Nests
     payment_market: Mask
     payment_device: Mask
     payment_min: Floats
@@ -61,6 +71,14 @@ class World:
     device_fit: Floats
     shipping_market: Mask
     shipping_price_cents: Ints
+    horizon_us: int
+    regimes: "tuple[World, ...]"
+    regime_of_hour: Ints
+
+    def regime_at(self, started_us: Ints) -> Ints:
+        """Return the regime in force at each of the times, (n,)."""
+        hour = (started_us - self.horizon_us) // _HOUR_US
+        return self.regime_of_hour[np.clip(hour, 0, len(self.regime_of_hour) - 1)]
 
     def options(self, placement: str) -> tuple[str, ...]:
         """Return a placement's catalogue."""
@@ -81,7 +99,17 @@ def _allowed(names: Sequence[str], lists: Iterable[tuple[str, ...]]) -> Mask:
 
 
 def compile_world(scenario: Scenario) -> World:
-    """Build the lookup arrays of a checked scenario."""
+    """Build the lookup arrays of a checked scenario and of each regime of its schedules."""
+    found, of_hour = regimes(scenario)
+    level = np.array([s.traffic.level for s in found])[of_hour]
+    base = _compiled(scenario, level)
+    if not scenario.schedules:
+        return base
+    worlds = tuple(replace(_compiled(s, level), horizon_us=base.horizon_us) for s in found)
+    return replace(base, regimes=worlds, regime_of_hour=of_hour)
+
+
+def _compiled(scenario: Scenario, level: Floats) -> World:
     s = scenario
     countries, devices, payment = tuple(s.markets), tuple(s.devices), tuple(s.payment)
     methods = s.payment.values()
@@ -104,8 +132,14 @@ def compile_world(scenario: Scenario) -> World:
         gender_cdf=_cdf(s.population.gender_share.values()),
         category_cdf=_cdf(c.share for c in s.categories.values()),
         device_cdf=np.array([_cdf(_by_name(devices, m.device_share)) for m in s.markets.values()]),
-        intensity_cdf=np.array([_intensity_cdf(s, m.timezone) for m in s.markets.values()]),
-        units_per_eur=np.array([m.units_per_eur for m in s.markets.values()]),
+        intensity_cdf=np.array([_intensity_cdf(s, m.timezone, level) for m in s.markets.values()]),
+        minor_per_cent=np.array(
+            [m.units_per_eur * 10.0 ** (m.minor_digits - 2) for m in s.markets.values()]
+        ),
+        payment_constant=np.array(
+            [_by_name(payment, m.payment_constant) for m in s.markets.values()]
+        ),
+        nests=nests_of({name: m.nest for name, m in s.payment.items()}, s.nests),
         log_share=np.log(np.maximum(shares / shares.sum(axis=1, keepdims=True), _SHARE_FLOOR)),
         payment_market=_allowed(countries, (m.countries for m in methods)),
         payment_device=_allowed(devices, (m.devices for m in methods)),
@@ -114,11 +148,14 @@ def compile_world(scenario: Scenario) -> World:
         device_fit=np.array([_by_name(devices, m.device_fit) for m in methods]).T,
         shipping_market=_allowed(countries, (o.countries for o in s.shipping.values())),
         shipping_price_cents=_shipping_prices(s),
+        horizon_us=horizon_start_us(s),
+        regimes=(),
+        regime_of_hour=np.zeros(s.horizon.days * 24, dtype=np.int64),
     )
 
 
-def _intensity_cdf(scenario: Scenario, timezone: str) -> Floats:
-    intensity = hourly_intensity(scenario, timezone)
+def _intensity_cdf(scenario: Scenario, timezone: str, level: Floats) -> Floats:
+    intensity = hourly_intensity(scenario, timezone) * level
     cumulative = np.concatenate([[0.0], np.cumsum(intensity)])
     result: Floats = cumulative / cumulative[-1]
     return result

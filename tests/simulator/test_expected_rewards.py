@@ -10,14 +10,18 @@ from cpz.data.dataset import Dataset
 from cpz.data.errors import DataError, NotFoundError
 from cpz.data.tables import PLACEMENTS
 from cpz.data.truth import read_truth
+from cpz.simulator.amounts import Amounts, amounts_of
 from cpz.simulator.arrivals import draw_arrivals, visit_counts
-from cpz.simulator.cart import draw_carts
-from cpz.simulator.closed_form import ByPlacement, expected_conversion
+from cpz.simulator.cart import Carts, draw_carts
+from cpz.simulator.closed_form import ByPlacement, expected_values
 from cpz.simulator.columns import Ints, take
-from cpz.simulator.decision import Chooser, Decided, logging_policies
+from cpz.simulator.decision import Chooser, Decided
 from cpz.simulator.funnel import play
 from cpz.simulator.journey import context_frame
+from cpz.simulator.logging_policies import logging_policies
 from cpz.simulator.memory import first_memory
+from cpz.simulator.money import settle
+from cpz.simulator.nests import single_nests
 from cpz.simulator.noise import draw_noise
 from cpz.simulator.population import draw_shoppers
 from cpz.simulator.situation import Situation, situations, with_memory
@@ -25,18 +29,18 @@ from cpz.simulator.true_value import expected_rewards, true_value
 from cpz.simulator.world import World
 
 
-def first_visits(world: World, n: int) -> tuple[Situation, Decided]:
-    """Return the situations and decisions of n shoppers' first visits."""
+def first_visits(world: World, n: int) -> tuple[Situation, Decided, Carts]:
+    """Return the situations, decisions and carts of n shoppers' first visits."""
     shopper = np.arange(n)
     shoppers = draw_shoppers(world, 3, shopper)
     keep = np.minimum(visit_counts(world, 3, shopper), 1)
     arrivals = draw_arrivals(world, 3, shopper, shoppers.country, keep)
     carts = draw_carts(world, 3, shoppers, arrivals)
-    plain = situations(world, shoppers, arrivals.row, carts)
+    plain = situations(world, shoppers, arrivals.row, carts, np.full(n, 0.9))
     situation = with_memory(world, plain, first_memory(shoppers))
     chooser = Chooser(world, 3, logging_policies(world.scenario))
     context = context_frame(world, arrivals, carts, arrivals.shopper * 65_536)
-    return situation, chooser.decide(situation, context)
+    return situation, chooser.decide(situation, context), carts
 
 
 def redraw(rng: np.random.Generator, p: np.ndarray, default: Ints) -> Ints:
@@ -49,8 +53,9 @@ def redraw(rng: np.random.Generator, p: np.ndarray, default: Ints) -> Ints:
 def test_expected_conversion_is_the_mean_over_replicated_noise(world: World) -> None:
     """12 visits x 20,000 replications, each with fresh noise and fresh other placements."""
     n, replications = 12, 20_000
-    situation, decided = first_visits(world, n)
-    expected = expected_conversion(situation, decided.propensity)
+    situation, decided, carts = first_visits(world, n)
+    amounts = amounts_of(world, carts)
+    expected, _ = expected_values(situation, decided.propensity, world.nests, amounts)
     rows = np.repeat(np.arange(n), replications)
     many, drawn = take(situation, rows), take(decided, rows)
     rng = np.random.default_rng(1)
@@ -67,7 +72,7 @@ def test_expected_conversion_is_the_mean_over_replicated_noise(world: World) -> 
         mean = outcome.potential(placement).reshape(n, replications, -1).mean(axis=1)
         se = np.sqrt(q * (1 - q) / replications)
         z = np.abs(mean - q) / se
-        # at most 12 * 15 comparisons: P(any |z| > 4.5) < 180 * 6.8e-6 = 0.0013
+        # at most 12 * 19 comparisons: P(any |z| > 4.5) < 228 * 6.8e-6 = 0.0016
         assert np.nanmax(z) < 4.5, placement
 
 
@@ -83,6 +88,8 @@ def test_closed_form_by_hand() -> None:
         payment=np.zeros((1, 2)),
         payment_leave=np.log([2.0]),
         payment_boost=np.log([2.0]),
+        examines=np.zeros(1),
+        survival=np.ones(1),
         decline=np.array([[0.2, 0.4]]),
         retry=np.zeros(1),
         trust=np.zeros(1),
@@ -92,7 +99,16 @@ def test_closed_form_by_hand() -> None:
         is_digital=np.zeros(1, dtype=bool),
     )
     one = np.ones((1, 1))
-    expected = expected_conversion(situation, ByPlacement(np.array([[0.5, 0.5]]), one, one))
+    propensity = ByPlacement(np.array([[0.5, 0.5]]), one, one)
+    amounts = Amounts(
+        goods=np.full((1, 1), 900.0),
+        item_margin=np.full((1, 1), 300.0),
+        price=np.full((1, 1, 1), 50.0),
+        shipping_cost=np.full((1, 1, 1), 10.0),
+        fee_rate=np.array([[0.02, 0.0]]),
+        fee_fixed=np.array([[5.0, 30.0]]),
+    )
+    expected, margin = expected_values(situation, propensity, single_nests(2), amounts)
     # a retry of the other method after a decline, with probability 1/2
     gain_0, gain_1 = 0.8 + 0.2 * 0.5 * 0.6, 0.6 + 0.4 * 0.5 * 0.8
     pay = np.array([(2 * gain_0 + gain_1) / 5, (gain_0 + 2 * gain_1) / 5])
@@ -100,6 +116,42 @@ def test_closed_form_by_hand() -> None:
     assert expected.payment[0] == pytest.approx(path * pay, abs=1e-15)
     assert expected.shipping[0, 0] == pytest.approx(path * pay.mean(), abs=1e-15)
     assert expected.offer[0, 0] == pytest.approx(path * pay.mean(), abs=1e-15)
+    # a payment by either method leaves 300 - 10 less its fee: 0.02 * 950 + 5 = 24, or 30
+    worth_0 = 0.8 * 266 + 0.2 * 0.5 * 0.6 * 260
+    worth_1 = 0.6 * 260 + 0.4 * 0.5 * 0.8 * 266
+    worth = np.array([(2 * worth_0 + worth_1) / 5, (worth_0 + 2 * worth_1) / 5])
+    assert margin.payment[0] == pytest.approx(path * worth, abs=1e-12)
+    assert margin.offer[0, 0] == pytest.approx(path * worth.mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_expected_margin_is_the_mean_over_replicated_noise(world: World, placement: str) -> None:
+    """8 visits x 10,000 replications of each option, settled to the cent."""
+    n, replications = 8, 10_000
+    situation, decided, carts = first_visits(world, n)
+    _, margins = expected_values(
+        situation, decided.propensity, world.nests, amounts_of(world, carts)
+    )
+    rows = np.repeat(np.arange(n), replications)
+    many, drawn, cart = take(situation, rows), take(decided, rows), take(carts, rows)
+    rng = np.random.default_rng(2)
+    noise = draw_noise(world, 98, rows, np.tile(np.arange(replications), n))
+    for option in range(len(world.options(placement))):
+        shown = replace(
+            drawn.shown,
+            payment=redraw(rng, drawn.payment_propensity, drawn.payment),
+            shipping=redraw(rng, drawn.shipping_propensity, drawn.shipping),
+            offer=redraw(rng, drawn.offer_propensity, drawn.offer),
+        )
+        shown = replace(shown, **{placement: np.full(len(rows), option)})
+        outcome = play(many, noise, shown)
+        settled = settle(world, cart, outcome, shown.offer).margin.reshape(n, replications)
+        q = margins.of(placement)[:, option]
+        se = settled.std(axis=1) / np.sqrt(replications)
+        # half a minor unit of rounding, and 4.5 standard errors in at most 8 * 19 comparisons:
+        # P(any) < 152 * 6.8e-6 = 0.001
+        error = np.abs(settled.mean(axis=1) - q)
+        assert (error - 0.5 - 4.5 * se)[~np.isnan(q)].max(initial=-1.0) < 0, option
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)

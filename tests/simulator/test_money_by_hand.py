@@ -17,9 +17,10 @@ def purchase(world: World, *, country: str, offer: str, method: str, ship: str |
         country=code,
         device=np.zeros(1, dtype=np.int64),
         category=np.array([world.categories.index("apparel")]),
+        sku=np.ones(1, dtype=np.int64),
         n_items=np.ones(1, dtype=np.int64),
         value_minor=np.array([10_000]),
-        value_cents=10_000 / world.units_per_eur[code],
+        value_cents=10_000 / world.minor_per_cent[code],
         is_digital=np.array([ship is None]),
         promotion=~true,
     )

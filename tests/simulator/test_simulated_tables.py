@@ -102,7 +102,8 @@ def test_events_tell_the_session(baseline: Dataset) -> None:
     late = (events["received_at"] - events["occurred_at"]).dt.total_seconds() > 5
     assert 0.01 < late.mean() < 0.03  # type: ignore[operator]
 
-    per_session = events.group_by("session_id", maintain_order=True).agg(
+    within = events.filter(~pl.col("type").cast(pl.String).is_in(["returned", "charged_back"]))
+    per_session = within.group_by("session_id", maintain_order=True).agg(
         first=pl.col("type").first().cast(pl.String),
         last=pl.col("type").last().cast(pl.String),
         start=pl.col("occurred_at").first(),

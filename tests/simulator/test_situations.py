@@ -1,16 +1,17 @@
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cpz.simulator.cart import Carts
-from cpz.simulator.columns import pick, scattered, take
-from cpz.simulator.decision import logging_policies
+from cpz.simulator.columns import pick, stacked, take
+from cpz.simulator.logging_policies import logging_policies
 from cpz.simulator.memory import Memory
 from cpz.simulator.population import draw_shoppers
 from cpz.simulator.scenario import load_scenario
 from cpz.simulator.settings import Clock
 from cpz.simulator.situation import Situation, situations, with_memory
-from cpz.simulator.timeline import SLOTS, draw_timeline
+from cpz.simulator.timeline import RETURN_SLOT, SLOTS, draw_timeline
 from cpz.simulator.world import World
 
 
@@ -28,13 +29,15 @@ def one_cart(
         country=code,
         device=np.array([world.devices.index(device)]),
         category=np.zeros(1, dtype=np.int64),
+        sku=np.ones(1, dtype=np.int64),
         n_items=np.ones(1, dtype=np.int64),
-        value_minor=np.rint(euros * 100 * world.units_per_eur[code]).astype(np.int64),
+        value_minor=np.rint(euros * 100 * world.minor_per_cent[code]).astype(np.int64),
         value_cents=np.array([euros * 100]),
         is_digital=np.array([digital]),
         promotion=np.zeros(1, dtype=bool),
     )
-    return situations(world, draw_shoppers(world, 1, np.arange(1)), np.zeros(1, np.int64), carts)
+    shoppers = draw_shoppers(world, 1, np.arange(1))
+    return situations(world, shoppers, np.zeros(1, np.int64), carts, np.ones(1))
 
 
 def open_options(world: World, situation: Situation, placement: str) -> set[str]:
@@ -111,9 +114,11 @@ def test_popularity_falls_back_on_the_share_weighted_mean() -> None:
 
 def test_the_clock_keeps_order_even_with_steps_of_no_length() -> None:
     clock = Clock(1e-9, 0.0, 1e-9, 0.0, 1e-9)
+    behaviour = msgspec.structs.replace(load_scenario("tiny").behaviour, clock=clock)
     present = np.ones((3, len(SLOTS)), dtype=bool)
+    present[:, RETURN_SLOT:] = False
     present[1, 3:8] = False
-    timeline = draw_timeline(clock, 1, np.arange(3), np.zeros(3, np.int64), present)
+    timeline = draw_timeline(behaviour, 1, np.arange(3), np.zeros(3, np.int64), present)
     assert len(timeline.slot) == present.sum()
     same = np.diff(timeline.session) == 0
     assert (np.diff(timeline.occurred_us)[same] == 1).all()
@@ -122,13 +127,13 @@ def test_the_clock_keeps_order_even_with_steps_of_no_length() -> None:
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
-def test_scattered_is_the_inverse_of_take(ranks: list[int]) -> None:
+def test_stacked_pieces_come_back_by_their_order(ranks: list[int]) -> None:
     n = len(ranks)
     block = Memory(
         np.eye(n, dtype=bool), np.arange(n), np.linspace(0.0, 1.0, n, dtype=np.float64), np.zeros(n)
     )
     rows = [np.flatnonzero(np.array(ranks) == k) for k in sorted(set(ranks))]
-    back = scattered([take(block, r) for r in rows], rows)
+    back = take(stacked([take(block, r) for r in rows]), np.argsort(np.concatenate(rows)))
     assert (back.last_used == block.last_used).all()
     assert (back.stored == block.stored).all()
 

@@ -1,0 +1,105 @@
+"""Simulation with all five tables written: sessions/s, memory, and the ratio to the write floor.
+
+Run `python benchmarks/simulation.py [--sessions N] [--repeats R]`. The floor is the write alone:
+the tables of a part, already in memory, written by the same `write_parquet` as often as the run
+has parts, in this process and in the same round, so that the ratio holds on other machines.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from cpz.data.dataset import write_parquet
+from cpz.data.workspace import Workspace
+from cpz.simulator.part import simulate_range
+from cpz.simulator.plan import ranges
+from cpz.simulator.run import SimulationConfig, simulate
+from cpz.simulator.scenario import load_scenario
+from cpz.simulator.world import compile_world
+
+SEED = 7
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def run(scenario: str, n_sessions: int, jobs: int) -> None:
+    root = Path(tempfile.mkdtemp())
+    try:
+        config = SimulationConfig("bench", n_sessions, SEED, jobs)
+        simulate(Workspace(root), load_scenario(scenario), config, lambda _: None)
+    finally:
+        shutil.rmtree(root)
+
+
+def write(tables: Mapping[str, pa.Table], n_parts: int) -> None:
+    root = Path(tempfile.mkdtemp())
+    try:
+        for part in range(n_parts):
+            for name, table in tables.items():
+                write_parquet(root / f"{name}-{part}.parquet", table)
+    finally:
+        shutil.rmtree(root)
+
+
+def peak_mb(who: int) -> int:
+    peak = resource.getrusage(who).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=300_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--scenario", default="baseline")
+    options = parser.parse_args()
+    part_sessions = SimulationConfig("bench", 1, SEED).part_sessions
+    world = compile_world(load_scenario(options.scenario))
+    parts = ranges(world, SEED, options.sessions, part_sessions)
+    tables = simulate_range(world, SEED, parts[0])
+    work: dict[str, Callable[[], object]] = {
+        "write_floor": lambda: write(tables, len(parts)),
+        "jobs_1": lambda: run(options.scenario, options.sessions, 1),
+        "jobs_2": lambda: run(options.scenario, options.sessions, 2),
+    }
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(options.repeats):
+        for name, do in work.items():
+            times[name].append(seconds(do))
+    median = {name: statistics.median(values) for name, values in times.items()}
+    result = {
+        "benchmark": "simulation",
+        "scenario": options.scenario,
+        "sessions": options.sessions,
+        "parts": len(parts),
+        "repeats": options.repeats,
+        "load_average": round(os.getloadavg()[0], 2),
+        "seconds": {name: round(value, 3) for name, value in median.items()},
+        "spread": {name: round(max(v) / min(v), 2) for name, v in times.items()},
+        "sessions_per_s": {
+            name: round(options.sessions / median[name]) for name in ("jobs_1", "jobs_2")
+        },
+        "ratio_to_write_floor": {
+            name: round(median[name] / median["write_floor"], 2) for name in ("jobs_1", "jobs_2")
+        },
+        "peak_mb": peak_mb(resource.RUSAGE_SELF),
+        "peak_mb_of_workers": peak_mb(resource.RUSAGE_CHILDREN),
+    }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

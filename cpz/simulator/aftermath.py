@@ -1,0 +1,57 @@
+"""What follows a purchase days later: goods sent back, and payments charged back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpz.data import keyed
+from cpz.simulator.arrivals import Arrivals
+from cpz.simulator.cart import Carts
+from cpz.simulator.columns import Ints, Mask
+from cpz.simulator.outcome import Outcome
+from cpz.simulator.world import World
+
+RETURNS = "aftermath.returns"
+N_RETURNED = "aftermath.n_returned"
+CHARGES_BACK = "aftermath.charges_back"
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """Later outcomes of n visits; never where nothing was bought.
+
+    Attributes:
+        returned, charged_back: (n,) whether it happens.
+        n_returned: (n,) items that are sent back, from 1 to all, meaningful where `returned`.
+    """
+
+    returned: Mask
+    charged_back: Mask
+    n_returned: Ints
+
+
+def draw_aftermath(
+    world: World, seed: int, arrivals: Arrivals, carts: Carts, outcome: Outcome
+) -> Aftermath:
+    """Draw returns by category and chargebacks by payment method.
+
+    Each number of items from 1 to all is equally likely to be sent back.
+    """
+    who = (arrivals.shopper, arrivals.visit)
+    rates = np.array([c.return_rate for c in world.scenario.categories.values()])
+    risks = np.array([m.chargeback_rate for m in world.scenario.payment.values()])
+    returned = outcome.converted & (keyed.uniform(seed, RETURNS, *who) < rates[carts.category])
+    risk = np.where(outcome.method >= 0, risks[outcome.method], 0.0)
+    charged_back = outcome.converted & (keyed.uniform(seed, CHARGES_BACK, *who) < risk)
+    share = keyed.uniform(seed, N_RETURNED, *who)
+    return Aftermath(returned, charged_back, 1 + (share * carts.n_items).astype(np.int64))
+
+
+def refunds(revenue: Ints, n_items: Ints, n_returned: Ints) -> Ints:
+    """Return what is paid back for the returned items, in minor units, rounded down.
+
+    >>> refunds(np.array([1000, 1000]), np.array([3, 3]), np.array([1, 3]))
+    array([ 333, 1000])
+    """
+    result: Ints = revenue * n_returned // n_items
+    return result

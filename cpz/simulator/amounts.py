@@ -1,0 +1,56 @@
+"""What a purchase would bring in on each path through the checkout, before anyone takes one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cpz.simulator.cart import Carts
+from cpz.simulator.columns import Floats, looked_up
+from cpz.simulator.money import basis_points
+from cpz.simulator.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Amounts of n visits in minor units of each visit's currency, as floats.
+
+    Attributes:
+        goods: (n, Ko) cart value - discount under each offer.
+        item_margin: (n, Ko) margin of the goods - discount.
+        price: (n, Ko, Ks) what the shopper pays for shipping; 0 for digital carts.
+        shipping_cost: (n, Ko, Ks) the carrier's cost - price; 0 for digital carts.
+        fee_rate: (n, Kp) fee as a share of goods and shipping price.
+        fee_fixed: (n, Kp) fee a purchase.
+    """
+
+    goods: Floats
+    item_margin: Floats
+    price: Floats
+    shipping_cost: Floats
+    fee_rate: Floats
+    fee_fixed: Floats
+
+
+def amounts_of(world: World, carts: Carts) -> Amounts:
+    """Work out the amounts of n carts; only the fee's own rounding is left out."""
+    s = world.scenario
+    methods = tuple(s.payment.values())
+    value = carts.value_minor
+    discount_bp = np.array([o.discount_bp for o in s.offer.values()])[:, None]
+    discount = basis_points(value, discount_bp).T
+    margin_bp = np.array([c.margin_bp for c in s.categories.values()])[carts.category]
+    units = world.minor_per_cent[:, None, None]
+    price = np.rint(world.shipping_price_cents[None] * units)
+    cost = np.rint(np.array([o.cost_cents for o in s.shipping.values()]) * units)
+    is_shipped = ~carts.is_digital[:, None, None]
+    fixed_cents = np.array([m.fee_fixed_cents for m in methods])
+    fixed = np.rint(fixed_cents * world.minor_per_cent[:, None])
+    rate = np.array([m.fee_bp for m in methods]) / 10_000.0
+    return Amounts(
+        goods=(value[:, None] - discount).astype(np.float64),
+        item_margin=(basis_points(value, margin_bp)[:, None] - discount).astype(np.float64),
+        price=looked_up(price, carts.country) * is_shipped,
+        shipping_cost=looked_up(cost - price, carts.country) * is_shipped,
+        fee_rate=np.repeat(rate[:, None], len(value), axis=1).T,
+        fee_fixed=looked_up(fixed, carts.country),
+    )
