@@ -49,7 +49,7 @@ class History:
 
 
 def sort_events(events: pl.DataFrame) -> History:
-    """Sort events once; `received_at` is `occurred_at` where a log has none.
+    """Sort events once, repeated ones left out; without `received_at` it is `occurred_at`.
 
     Args:
         events: at least shopper_id, occurred_at and type; one row or more.
@@ -62,6 +62,9 @@ def sort_events(events: pl.DataFrame) -> History:
         if name in events.columns
     ]
     ordered = events.sort(keys, maintain_order=True)
+    if "event_id" in keys and ordered["event_id"].n_unique() < len(ordered):
+        # an event that arrived twice counts once, from its first arrival, as in the online engine
+        ordered = ordered.unique(["shopper_id", "event_id"], keep="first", maintain_order=True)
     shopper = ordered["shopper_id"]
     first = (shopper != shopper.shift(1)).fill_null(value=True).arg_true()
     return History(

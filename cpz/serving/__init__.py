@@ -1,4 +1,4 @@
-"""The scoring server and load generator (their commands come with a later release).
+"""The scoring server, its stores and its decision log, and the load generator.
 
 May import cpz.models, cpz.features and cpz.data.
 """

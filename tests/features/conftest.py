@@ -49,6 +49,8 @@ def as_table(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
         pa.table(
             {
                 field.name: pa.array(frame[field.name].to_list(), _plain(field.type))
+                if field.name in frame.columns
+                else pa.nulls(len(frame), _plain(field.type))
                 for field in schema
             }
         )

@@ -173,6 +173,18 @@ def test_of_two_copies_the_earlier_counts_in_either_order() -> None:
         assert (values["n_all"], values["last_all"]) == (1, "card")
 
 
+def test_repeated_events_count_once_in_both_engines() -> None:
+    events = events_frame([(0, 0, "card", 7, 0), (2, 9, "paypal", 5, 0), (2, 3, "paypal", 5, 0)])
+    events = events.with_columns(event_id=pl.Series([1, 2, 2]))
+    shopper = pl.Series("shopper_id", [0, 0], dtype=pl.Int64)
+    t = np.array([T0 + 3 * SECOND, T0 + 30 * SECOND])
+    online = OnlineFeatures(SHORT)
+    online.observe(events)
+    expected = event_features(sort_events(events), SHORT, shopper, t)
+    assert expected["spend_all"].to_list() == [12, 12]
+    assert online.frame(shopper, t).equals(expected)
+
+
 def test_rows_without_event_id_are_all_new() -> None:
     events = events_frame([(0, 0, "card", 1, 0)]).drop("event_id", "received_at")
     online = OnlineFeatures(SHORT)

@@ -1,0 +1,186 @@
+"""The application: FastAPI for the documented surface, plain Starlette routes for the hot path."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from cpz import __version__
+from cpz.serving.endpoint import Call, Endpoint, Gate, problem
+from cpz.serving.messages import (
+    Accepted,
+    Events,
+    Feedback,
+    Health,
+    Recommend,
+    Recommendation,
+    Refused,
+)
+from cpz.serving.service import Service
+
+_WRITE_EVERY_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """One POST route with its body and answer types."""
+
+    path: str
+    summary: str
+    takes: type
+    gives: type
+    refusals: tuple[int, ...]
+
+
+_OPERATIONS = (
+    _Operation(
+        "/v1/recommend",
+        "Decide placements of a checkout session",
+        Recommend,
+        Recommendation,
+        (400, 401, 408, 409, 413, 422, 429, 503, 504),
+    ),
+    _Operation(
+        "/v1/events",
+        "Take note of events",
+        Events,
+        Accepted,
+        (400, 401, 408, 413, 422, 429, 503),
+    ),
+    _Operation(
+        "/v1/feedback",
+        "Learn what came of decisions",
+        Feedback,
+        Accepted,
+        (400, 401, 408, 413, 422, 429, 503),
+    ),
+)
+
+
+def make_app(service: Service, gate: Gate) -> FastAPI:
+    """Assemble the routes around a service."""
+    calls: dict[str, Call] = {
+        "/v1/recommend": service.recommend,
+        "/v1/events": _without_deadline(service.observe),
+        "/v1/feedback": _without_deadline(service.feedback),
+    }
+    app = FastAPI(
+        title="cpz",
+        version=__version__,
+        lifespan=_lifespan(service),
+        redoc_url=None,
+        exception_handlers={HTTPException: _refusal},
+    )
+    hot = [
+        Route(path, Endpoint(path, gate, call), methods=["POST"]) for path, call in calls.items()
+    ]
+    app.router.routes[:0] = hot
+    _add_health(app, service, gate)
+    paths = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _described(paths())
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def _without_deadline(call: Callable[[bytes], Any]) -> Call:
+    async def answer(body: bytes, is_late: Callable[[], bool]) -> bytes:
+        return bytes(await call(body))
+
+    return answer
+
+
+def _add_health(app: FastAPI, service: Service, gate: Gate) -> None:
+    champion = service.decider.routing.champion
+
+    def health(word: str) -> Response:
+        found = {"status": word, "model": champion.name, "version": champion.version}
+        status = 503 if word == "draining" else 200
+        body = msgspec.json.encode(found | {"store": service.store.kind})
+        return Response(body, status, media_type="application/json")
+
+    @app.get("/health/live", summary="Is the process alive?")
+    async def live() -> Response:
+        return health("live")
+
+    @app.get("/health/ready", summary="May requests be sent here?")
+    async def ready() -> Response:
+        return health("draining" if gate.is_draining else "ready")
+
+    @app.get("/metrics", summary="Counters in the Prometheus text format")
+    async def metrics() -> Response:
+        cache = service.decider.cache
+        extra = f"cpz_cache_hits_total {0 if cache is None else cache.n_hits}\n".encode()
+        return Response(service.metrics.text() + extra, media_type="text/plain; version=0.0.4")
+
+
+def _lifespan(
+    service: Service,
+) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        writer = asyncio.get_running_loop().create_task(_write_log(service))
+        try:
+            yield
+        finally:
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writer
+            await service.store.close()
+            service.log.close()
+
+    return lifespan
+
+
+async def _write_log(service: Service) -> None:
+    while True:
+        await asyncio.sleep(_WRITE_EVERY_S)
+        service.log.write()
+        service.metrics.log_waits(service.log.n_failed)
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    body = problem(error.status_code, str(error.detail), "see /docs for what can be asked")
+    return Response(body, error.status_code, error.headers, "application/json")
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """Add the hot path's operations, whose types are msgspec's, to the schema FastAPI made."""
+    kinds = [kind for item in _OPERATIONS for kind in (item.takes, item.gives)]
+    wanted = [*dict.fromkeys(kinds), Refused, Health]
+    found, components = msgspec.json.schema_components(
+        wanted, ref_template="#/components/schemas/{name}"
+    )
+    by_kind = dict(zip(wanted, found, strict=True))
+    schema.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    for item in _OPERATIONS:
+        refusal = {"description": "Refused", "content": _content(by_kind[Refused])}
+        schema["paths"][item.path] = {
+            "post": {
+                "summary": item.summary,
+                "operationId": item.path.rsplit("/", 1)[1],
+                "requestBody": {"required": True, "content": _content(by_kind[item.takes])},
+                "responses": {
+                    "200": {"description": "Done", "content": _content(by_kind[item.gives])},
+                    **{str(status): refusal for status in item.refusals},
+                },
+            }
+        }
+    return schema
+
+
+def _content(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}

@@ -1,0 +1,165 @@
+"""The hot path as plain ASGI: limits, body, call, answer, and one line in the metrics."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import msgspec
+from starlette.types import Message, Receive, Scope, Send
+
+from cpz.serving.context_rules import RequestError
+from cpz.serving.limits import ApiKeys, Limits, RateLimit
+from cpz.serving.messages import Problem, Refused
+from cpz.serving.metrics import Metrics
+
+#: A call on a body; the second argument tells whether the deadline has passed.
+Call = Callable[[bytes, Callable[[], bool]], Awaitable[bytes]]
+
+_JSON = (b"content-type", b"application/json")
+_CLOSE = (b"connection", b"close")
+_CODES = {
+    400: "not_json",
+    401: "unauthorized",
+    408: "body_timeout",
+    409: "request_id_reused",
+    413: "body_too_large",
+    422: "invalid_request",
+    429: "rate_limited",
+    503: "unavailable",
+    504: "deadline_passed",
+}
+
+
+class ClientGoneError(Exception):
+    """The client hung up before its request was whole."""
+
+
+@dataclass(slots=True)
+class Gate:
+    """What all endpoints of a server share.
+
+    Attributes:
+        limits: what is granted.
+        keys: who may ask.
+        rate: how often.
+        metrics: what is counted.
+        n_in_flight: requests under way.
+        is_draining: whether the server is about to stop; answers then close their connection.
+    """
+
+    limits: Limits
+    keys: ApiKeys
+    metrics: Metrics
+    rate: RateLimit = field(init=False)
+    n_in_flight: int = 0
+    is_draining: bool = False
+
+    def __post_init__(self) -> None:
+        self.rate = RateLimit(self.limits.rate_per_s)
+
+    def admit(self, headers: dict[bytes, bytes], client: str, now_s: float) -> None:
+        """Let a request in, or raise `RequestError`: 401, 413, 429 or 503."""
+        key = headers.get(b"x-api-key")
+        if not self.keys.accepts(key):
+            hint = "send a known key in the header x-api-key"
+            raise RequestError("the API key is missing or unknown", hint=hint, status=401)
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self.limits.body_bytes:
+            raise _too_large(self.limits)
+        if not self.rate.allows(key.decode("latin-1") if key else client, now_s):
+            hint = f"ask at most {self.limits.rate_per_s:g} times a second"
+            raise RequestError("too many requests", hint=hint, status=429)
+        if self.n_in_flight >= self.limits.in_flight:
+            raise RequestError("too many requests at once", hint="try again soon", status=503)
+
+
+class Endpoint:
+    """One POST route.
+
+    Args:
+        route: its name in the metrics.
+        gate: shared by all endpoints.
+        call: what answers a body.
+    """
+
+    def __init__(self, route: str, gate: Gate, call: Call) -> None:
+        self._route = route
+        self._gate = gate
+        self._call = call
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started_s = time.perf_counter()
+        gate = self._gate
+        status = 200
+        gate.n_in_flight += 1
+        try:
+            client = scope["client"]
+            gate.admit(dict(scope["headers"]), client[0] if client else "", started_s)
+            deadline_s = started_s + gate.limits.deadline_s
+            body = await _read(receive, gate.limits)
+            answer = await self._call(body, lambda: time.perf_counter() > deadline_s)
+        except RequestError as error:
+            status = error.status
+            answer = problem(status, error.message, error.hint)
+        except ClientGoneError:
+            gate.metrics.count("client_gone")
+            return
+        finally:
+            gate.n_in_flight -= 1
+        gate.metrics.answered(self._route, status, time.perf_counter() - started_s)
+        await reply(send, status, answer, is_last=gate.is_draining or status in (408, 413))
+
+
+async def reply(send: Send, status: int, body: bytes, *, is_last: bool) -> None:
+    """Send a JSON answer; the last one of a connection says so."""
+    headers = [_JSON, (b"content-length", str(len(body)).encode())]
+    if is_last:
+        headers.append(_CLOSE)
+    if status in (429, 503):
+        headers.append((b"retry-after", b"1"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def problem(status: int, message: str, hint: str = "") -> bytes:
+    """Return the body of an answer from 400 on."""
+    return msgspec.json.encode(Refused(Problem(_CODES.get(status, "refused"), message, hint)))
+
+
+async def _read(receive: Receive, limits: Limits) -> bytes:
+    message = await _next(receive, limits)
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(body) > limits.body_bytes:
+            raise _too_large(limits)
+        return body
+    parts = bytearray(body)
+    while message.get("more_body", False):
+        message = await _next(receive, limits)
+        parts += message.get("body", b"")
+        if len(parts) > limits.body_bytes:
+            raise _too_large(limits)
+    return bytes(parts)
+
+
+async def _next(receive: Receive, limits: Limits) -> Message:
+    try:
+        async with asyncio.timeout(limits.deadline_s):
+            message = await receive()
+    except TimeoutError as error:
+        raise RequestError(
+            f"the body did not arrive within {limits.deadline_s:g} s", status=408
+        ) from error
+    if message["type"] == "http.disconnect":
+        raise ClientGoneError
+    return message
+
+
+def _too_large(limits: Limits) -> RequestError:
+    return RequestError(
+        f"the body is larger than {limits.body_bytes} bytes",
+        hint="send less, or start the server with a larger --max-body-kb",
+        status=413,
+    )

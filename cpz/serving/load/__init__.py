@@ -1,0 +1,1 @@
+"""Load generation: open-loop arrivals against a scoring server, and what they measured."""

@@ -1,0 +1,262 @@
+"""A decision log as a dataset, on which `cpz evaluate` and `cpz train` run unchanged.
+
+Decisions keep their exact propensities; sessions and shoppers hold the context that the requests
+brought (of several values the latest one), events are those that were accepted. A decision without
+feedback counts as not converted: publish after the time in which orders are placed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+import msgspec
+import polars as pl
+
+from cpz.data.arrow_tables import to_arrow
+from cpz.data.dataset import Dataset, build
+from cpz.data.errors import NotEnoughDataError, UsageError
+from cpz.data.manifest import Recipe, read_manifest
+from cpz.data.tables import SCHEMAS, SHOPPERS
+from cpz.data.workspace import Workspace
+from cpz.features.online import event_schema
+from cpz.serving.decision_log import read_log
+from cpz.serving.messages import (
+    DecisionLine,
+    EventItem,
+    EventLine,
+    FeedbackItem,
+    FeedbackLine,
+    LogLine,
+)
+from cpz.serving.served_model import ServedModel
+
+_TIME = pl.Datetime("us", "UTC")
+_SUFFIX = "_us"
+
+T = TypeVar("T", DecisionLine, EventLine, FeedbackLine)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishResult:
+    """A log made into a dataset.
+
+    Attributes:
+        log: the log's name.
+        dataset: the dataset's name.
+        rows: of each table.
+        n_without_feedback: decisions whose outcome nobody reported; they count as not converted.
+        n_context_only: decisions made without the shopper's history.
+        n_cut_lines: lines cut short by a crash, left out.
+    """
+
+    log: str
+    dataset: str
+    rows: dict[str, int]
+    n_without_feedback: int
+    n_context_only: int
+    n_cut_lines: int
+
+
+def publish(
+    workspace: Workspace, log: str, name: str, models: Sequence[ServedModel]
+) -> tuple[Dataset, PublishResult]:
+    """Write the dataset, replacing an earlier one made of the same log.
+
+    Args:
+        workspace: where log and dataset stand.
+        log: the log's name.
+        name: the dataset's name.
+        models: those in service; the first one's catalogues come first.
+
+    Raises:
+        NotFoundError: there is no such log.
+        NotEnoughDataError: it holds no decision.
+        UsageError: the dataset's name belongs to other data.
+    """
+    content = read_log(workspace, log)
+    _refuse_other_data(workspace, name, log)
+    decisions = _of(content.lines, DecisionLine)
+    if not decisions:
+        raise NotEnoughDataError(f"log {log!r} holds no decision yet", hint="ask the server first")
+    feedback = [line.feedback for line in _of(content.lines, FeedbackLine)]
+    events = _of(content.lines, EventLine)
+    as_text = _has_text_ids([*decisions, *(line.event for line in events)])
+    frames = {
+        "shoppers": _shoppers(decisions),
+        "sessions": _sessions(decisions),
+        "events": _events(events),
+        "decisions": _decisions(decisions, feedback, models),
+    }
+    context = {
+        "sessions": _extra(frames["sessions"], "sessions"),
+        "decisions": _extra(frames["decisions"], "decisions"),
+    }
+    recipe = Recipe(
+        kind="imported",
+        placements=_catalogues(decisions, models),
+        context={table: names for table, names in context.items() if names},
+        source={"log": log, "blake2b": _content_hash(content.lines)},
+        notes=("made by a server: propensities are exact; no feedback counts as not converted",),
+    )
+    tables = {
+        table: to_arrow(table, _with_ids(frame, as_text), context.get(table, ()))
+        for table, frame in frames.items()
+        if len(frame)
+    }
+    dataset = build(workspace, name, recipe, [lambda: tables])
+    result = PublishResult(
+        log=log,
+        dataset=name,
+        rows={table: rows.num_rows for table, rows in tables.items()},
+        n_without_feedback=int(frames["decisions"]["converted"].null_count()),
+        n_context_only=sum(line.context_only for line in decisions),
+        n_cut_lines=content.n_cut,
+    )
+    return dataset, result
+
+
+def _refuse_other_data(workspace: Workspace, name: str, log: str) -> None:
+    path = workspace.dataset(name) / "manifest.json"
+    if path.is_file() and read_manifest(path).recipe.source.get("log") != log:
+        raise UsageError(
+            f"dataset {name!r} exists and was not made of log {log!r}",
+            hint="choose another name for --publish",
+            path=str(path.parent),
+        )
+
+
+def _of(lines: Iterable[LogLine], kind: type[T]) -> list[T]:
+    return [line for line in lines if isinstance(line, kind)]
+
+
+def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Return rows as a frame; ids of both types in one column become text."""
+    for key in ("event_id", "session_id", "shopper_id"):
+        kinds = {type(row[key]) for row in rows if key in row}
+        if len(kinds) > 1:
+            rows = [row | {key: str(row[key])} for row in rows]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _told(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of which some request brought a value."""
+    return frame.select(name for name, kind in frame.schema.items() if kind != pl.Null)
+
+
+def _decisions(
+    lines: Sequence[DecisionLine], feedback: Sequence[FeedbackItem], models: Sequence[ServedModel]
+) -> pl.DataFrame:
+    by_decision = {item.decision_id: item for item in feedback if item.decision_id is not None}
+    by_session = {item.session_id: item for item in feedback if item.decision_id is None}
+    schema = event_schema([feature for model in models for feature in model.features])
+    rows = []
+    for line in {line.decision_id: line for line in lines}.values():
+        told = by_decision.get(line.decision_id) or by_session.get(line.session_id)
+        converted = None if told is None else told.converted
+        reward = None if told is None else told.reward
+        rows.append(
+            {
+                "decision_id": line.decision_id,
+                "session_id": line.session_id,
+                "shopper_id": line.shopper_id,
+                "decided_at": line.decided_at_us,
+                "placement": line.placement,
+                "eligible": line.eligible,
+                "action": line.action,
+                "propensity": line.propensity,
+                "policy": line.policy,
+                "clicked": None if told is None else told.clicked,
+                "converted": converted,
+                "reward": float(bool(converted)) if reward is None else reward,
+            }
+            | {name: line.features.get(name) for name in schema}
+        )
+    return _frame(rows).with_columns(
+        pl.col("clicked", "converted").cast(pl.Boolean),
+        pl.col("decided_at").cast(_TIME),
+        *(pl.col(name).cast(kind) for name, kind in schema.items()),
+    )
+
+
+def _sessions(lines: Sequence[DecisionLine]) -> pl.DataFrame:
+    rows: dict[int | str, dict[str, Any]] = {}
+    for line in lines:
+        row = rows.setdefault(
+            line.session_id, {"session_id": line.session_id, "started_at": line.decided_at_us}
+        )
+        row |= {"shopper_id": line.shopper_id} | line.context
+        row["started_at"] = min(row["started_at"], line.decided_at_us)
+    return _told(_frame(list(rows.values()))).with_columns(pl.col("started_at").cast(_TIME))
+
+
+def _shoppers(lines: Sequence[DecisionLine]) -> pl.DataFrame:
+    rows: dict[int | str, dict[str, Any]] = {}
+    for line in lines:
+        row = rows.setdefault(line.shopper_id, {"shopper_id": line.shopper_id})
+        row |= line.shopper
+    frame = _told(_frame(list(rows.values())))
+    times = {name: name.removesuffix(_SUFFIX) for name in frame.columns if name.endswith(_SUFFIX)}
+    named = frame.with_columns(pl.col(name).cast(_TIME) for name in times).rename(times)
+    known = [name for name in named.columns if name in SHOPPERS.names]
+    return named.select(known)
+
+
+def _events(lines: Sequence[EventLine]) -> pl.DataFrame:
+    rows = [
+        {
+            "event_id": line.event.event_id,
+            "session_id": line.event.session_id,
+            "shopper_id": line.event.shopper_id,
+            "occurred_at": line.event.occurred_at_us,
+            "received_at": line.received_at_us,
+            "type": line.event.type,
+            "step": line.event.step,
+            "option": line.event.option,
+            "amount_minor": line.event.amount_minor,
+        }
+        for line in {line.event.event_id: line for line in lines}.values()
+    ]
+    if not rows:
+        return pl.DataFrame()
+    frame = _frame(rows)
+    return frame.with_columns(
+        pl.col("occurred_at", "received_at").cast(_TIME),
+        pl.col("step", "option").cast(pl.String),
+        pl.col("amount_minor").cast(pl.Int64),
+    )
+
+
+def _has_text_ids(rows: Sequence[DecisionLine | EventItem]) -> bool:
+    return any(isinstance(key, str) for row in rows for key in (row.session_id, row.shopper_id))
+
+
+def _with_ids(frame: pl.DataFrame, as_text: bool) -> pl.DataFrame:
+    """Make the ids of shoppers and sessions one type in all tables."""
+    if not as_text:
+        return frame
+    names = [name for name in ("session_id", "shopper_id") if name in frame.columns]
+    return frame.with_columns(pl.col(names).cast(pl.String))
+
+
+def _extra(frame: pl.DataFrame, table: str) -> tuple[str, ...]:
+    """Return the columns that are context: those that the table's schema does not name."""
+    return tuple(name for name in frame.columns if name not in SCHEMAS[table].names)
+
+
+def _catalogues(
+    lines: Sequence[DecisionLine], models: Sequence[ServedModel]
+) -> dict[str, tuple[str, ...]]:
+    """Return the models' catalogues, with options of earlier versions behind them."""
+    found: dict[str, dict[str, None]] = {}
+    for model in models:
+        for name, served in model.placements.items():
+            found.setdefault(name, {}).update(dict.fromkeys(served.inputs.options))
+    for line in lines:
+        found.setdefault(line.placement, {}).update(dict.fromkeys(sorted(line.eligible)))
+    logged = {line.placement for line in lines}
+    return {name: tuple(options) for name, options in found.items() if name in logged}
+
+
+def _content_hash(lines: Sequence[LogLine]) -> str:
+    return blake2b(msgspec.json.encode(lines), digest_size=16).hexdigest()

@@ -1,0 +1,162 @@
+"""The three calls of the server on bytes: what HTTP adds around them stands in `endpoint`."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from cpz.data.errors import nearest
+from cpz.data.tables import EVENT_TYPES, STEPS
+from cpz.features.shopper_state import Event
+from cpz.serving.context_rules import RequestError
+from cpz.serving.decider import Answer, Decider
+from cpz.serving.decision_log import DecisionLog
+from cpz.serving.messages import (
+    Accepted,
+    EventItem,
+    EventLine,
+    Events,
+    Feedback,
+    FeedbackLine,
+    Recommend,
+)
+from cpz.serving.metrics import Metrics
+from cpz.serving.store import Reply, ReplyMemory, Store, StoreUnavailableError, fingerprint
+
+T = TypeVar("T")
+
+_RECOMMEND = msgspec.json.Decoder(Recommend)
+_EVENTS = msgspec.json.Decoder(Events)
+_FEEDBACK = msgspec.json.Decoder(Feedback)
+_ENCODER = msgspec.json.Encoder()
+
+
+def now_us() -> int:
+    """Return the time in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+class Service:
+    """Decides, learns of events and takes feedback.
+
+    Args:
+        decider: the models.
+        store: what is remembered between requests.
+        log: where decisions, events and feedback are written.
+        metrics: what is counted.
+    """
+
+    def __init__(self, decider: Decider, store: Store, log: DecisionLog, metrics: Metrics) -> None:
+        self.decider = decider
+        self.store = store
+        self.log = log
+        self.metrics = metrics
+        self._fallback_replies = ReplyMemory()
+
+    async def recommend(self, body: bytes, is_late: Callable[[], bool]) -> bytes:
+        """Answer a request for decisions; a repeated one gets the same bytes.
+
+        Raises:
+            RequestError: 400, 409 or 422; 504 where the deadline has passed before scoring.
+        """
+        request = decode(_RECOMMEND, body)
+        mark = fingerprint(body)
+        try:
+            recall = await self.store.recall(request.request_id, request.shopper_id)
+            earlier, state = recall.reply, recall.state
+        except StoreUnavailableError:
+            self.metrics.count("store_unavailable")
+            earlier, state = self._fallback_replies.get(request.request_id), None
+        if earlier is not None:
+            return self._repeat(request, earlier, mark)
+        if is_late():
+            raise RequestError("the deadline has passed", hint="ask for more time", status=504)
+        answer = self.decider.decide(request, state, now_us())
+        reply = _ENCODER.encode(answer.reply)
+        self._remember(request.request_id, Reply(mark, reply), is_fallback=state is None)
+        self._record(answer)
+        return reply
+
+    async def observe(self, body: bytes) -> bytes:
+        """Take a batch of events; those seen before change nothing.
+
+        Raises:
+            RequestError: 400 or 422; 503 where the store is out of reach.
+        """
+        batch = decode(_EVENTS, body).events
+        received_us = now_us()
+        pairs = [(item.shopper_id, _event(item, received_us)) for item in batch]
+        try:
+            is_new = await self.store.observe(pairs)
+        except StoreUnavailableError as error:
+            self.metrics.count("events_refused", len(batch))
+            raise RequestError(
+                "the store is out of reach; none of these events may count as taken",
+                hint="send the same events again in a moment: repeating them is safe",
+                status=503,
+            ) from error
+        fresh = [item for item, new in zip(batch, is_new, strict=True) if new]
+        self.log.append(EventLine(item, item.received_at_us or received_us) for item in fresh)
+        n_repeated = len(batch) - len(fresh)
+        self.metrics.count("events", len(fresh))
+        self.metrics.count("events_repeated", n_repeated)
+        return _ENCODER.encode(Accepted(len(fresh), n_repeated))
+
+    async def feedback(self, body: bytes) -> bytes:
+        """Take a batch of feedback; later items about a decision replace earlier ones."""
+        batch = decode(_FEEDBACK, body).feedback
+        received_us = now_us()
+        self.log.append(FeedbackLine(item, received_us) for item in batch)
+        self.metrics.count("feedback", len(batch))
+        return _ENCODER.encode(Accepted(len(batch)))
+
+    def _repeat(self, request: Recommend, earlier: Reply, mark: bytes) -> bytes:
+        if earlier.fingerprint != mark:
+            raise RequestError(
+                f"request_id {request.request_id!r} was used for another request",
+                hint="give each request an id of its own",
+                status=409,
+            )
+        self.metrics.count("requests_repeated")
+        return earlier.body
+
+    def _remember(self, request_id: str, reply: Reply, *, is_fallback: bool) -> None:
+        if is_fallback:
+            self._fallback_replies.put(request_id, reply)
+        else:
+            self.store.remember(request_id, reply)
+
+    def _record(self, answer: Answer) -> None:
+        self.log.append(answer.lines)
+        for item in answer.reply.placements:
+            self.metrics.decided(answer.reply.version, item.placement, item.reasons[0])
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Read a body, or raise `RequestError`: 400 for what is not JSON, 422 for what does not fit."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise RequestError(str(error), hint="see /docs for the fields of a request") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(
+            f"the body is not JSON ({error})", hint="send one JSON object", status=400
+        ) from error
+
+
+def _event(item: EventItem, received_us: int) -> Event:
+    if item.type not in EVENT_TYPES:
+        hint = nearest(item.type, EVENT_TYPES)
+        raise RequestError(f"events: unknown type {item.type!r}", hint=hint)
+    if item.step is not None and item.step not in STEPS:
+        raise RequestError(f"events: unknown step {item.step!r}", hint=nearest(item.step, STEPS))
+    return Event(
+        occurred_us=item.occurred_at_us,
+        received_us=item.received_at_us or received_us,
+        event_id=item.event_id,
+        type=item.type,
+        step=item.step,
+        option=item.option,
+        amount_minor=item.amount_minor,
+    )

@@ -1,0 +1,151 @@
+"""The decision log, and the dataset made of it."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cpz.data.check import check_dataset
+from cpz.data.dataset import Dataset, open_dataset
+from cpz.data.errors import DataError, NotEnoughDataError, NotFoundError, UsageError
+from cpz.data.workspace import Workspace
+from cpz.evaluation.model_study import StudyConfig, evaluate_model
+from cpz.features.assemble import decision_batch
+from cpz.models.trained import TrainedModel
+from cpz.serving.decision_log import DecisionLog, open_log, read_log
+from cpz.serving.load.visits import event_items, visit_requests
+from cpz.serving.log_dataset import publish
+from cpz.serving.messages import Events, Feedback, FeedbackItem, FeedbackLine
+from cpz.serving.served_model import ServedModel
+from cpz.serving.service import Service
+
+LINE = FeedbackLine(FeedbackItem(1, converted=True), 5)
+
+
+def served_log(service: Service, workspace: Workspace, dataset: Dataset, name: str) -> int:
+    """Serve the first visits of a dataset, with events and outcomes; return how many."""
+    service.log = open_log(workspace, name)
+    requests = visit_requests(dataset, 600)
+    converted = dict(dataset.frame("sessions").select("session_id", "converted").iter_rows())
+    outcomes = [FeedbackItem(r.session_id, converted=converted[r.session_id]) for r in requests]
+
+    async def run() -> None:
+        items = list(event_items(dataset))
+        for begin in range(0, len(items), 1000):
+            await service.observe(msgspec.json.encode(Events(items[begin : begin + 1000])))
+        for request in requests:
+            await service.recommend(msgspec.json.encode(request), lambda: False)
+        await service.feedback(msgspec.json.encode(Feedback(outcomes[:500])))
+        await service.feedback(msgspec.json.encode(Feedback(outcomes[500:])))
+
+    asyncio.run(run())
+    service.log.close()
+    return len(requests)
+
+
+def test_a_log_becomes_a_dataset_that_evaluates(
+    service: Service,
+    served: ServedModel,
+    trained: TrainedModel,
+    workspace: Workspace,
+    dataset: Dataset,
+) -> None:
+    n = served_log(service, workspace, dataset, "whole")
+    made, result = publish(workspace, "whole", "served", (served,))
+    assert result.n_without_feedback == 0
+    assert result.n_context_only == 0
+    assert result.rows["decisions"] >= n
+    assert not [f for f in check_dataset(made).findings if f.status == "red"]
+    batch = decision_batch(made, "payment", trained.features)
+    offline = decision_batch(dataset, "payment", trained.features)
+    place = {session: row for row, session in enumerate(offline.ids["session_id"].to_list())}
+    rows = [place[session] for session in batch.ids["session_id"].to_list()]
+    columns = offline.context.columns
+    expected = offline.context[rows].select(columns).to_dicts()
+    assert batch.context.select(columns).to_dicts() == expected
+    assert batch.reward.tolist() == offline.reward[rows].tolist()
+    study = evaluate_model(made, trained, StudyConfig("payment", "greedy"))
+    found = study.placements["payment"].off_policy
+    assert found.policy_value["ipw"].n == len(batch)
+    assert str(found.audit.status) != "red"
+
+
+def test_a_log_without_events_still_evaluates(
+    service: Service, served: ServedModel, workspace: Workspace, trained: TrainedModel
+) -> None:
+    service.log = open_log(workspace, "bare")
+    body = {"request_id": "a", "shopper_id": "s", "session_id": 3, "context": {"n_items": 2}}
+    asyncio.run(service.recommend(msgspec.json.encode(body), lambda: False))
+    service.log.close()
+    made, result = publish(workspace, "bare", "bare", (served,))
+    assert result.n_without_feedback == 2
+    batch = decision_batch(made, "payment", trained.features)
+    assert batch.ids["shopper_id"].to_list() == ["s"]
+    assert batch.context["sessions_28d"].to_list() == [0]
+    publish(workspace, "bare", "bare", (served,))  # the same log may be published again
+
+
+def test_publishing_never_replaces_other_data(
+    service: Service, served: ServedModel, workspace: Workspace, dataset: Dataset
+) -> None:
+    served_log(service, workspace, dataset, "other")
+    with pytest.raises(UsageError, match="was not made of log"):
+        publish(workspace, "other", dataset.name, (served,))
+    assert open_dataset(workspace, dataset.name).manifest.digest == dataset.manifest.digest
+
+
+def test_a_missing_and_an_empty_log(workspace: Workspace, served: ServedModel) -> None:
+    with pytest.raises(NotFoundError, match="no decision log"):
+        publish(workspace, "nowhere", "x", (served,))
+    log = open_log(workspace, "silent")
+    log.append([LINE])
+    log.close()
+    with pytest.raises(NotEnoughDataError):
+        publish(workspace, "silent", "x", (served,))
+
+
+def test_a_line_cut_short_is_left_out_and_counted(workspace: Workspace) -> None:
+    log = open_log(workspace, "cut")
+    log.append([LINE, LINE])
+    log.close()
+    (path,) = (workspace.root / "serving" / "cut").glob("*.jsonl")
+    path.write_bytes(path.read_bytes()[:-10])
+    log = open_log(workspace, "cut")  # a new run begins a new file
+    log.append([LINE])
+    log.close()
+    content = read_log(workspace, "cut")
+    assert (len(content.lines), content.n_cut) == (2, 1)
+
+
+def test_a_broken_whole_line_is_named(workspace: Workspace) -> None:
+    log = open_log(workspace, "broken")
+    log.append([LINE])
+    log.close()
+    (path,) = (workspace.root / "serving" / "broken").glob("*.jsonl")
+    path.write_bytes(path.read_bytes() + b'{"kind": "decision"}\n')
+    with pytest.raises(DataError, match="line 2"):
+        read_log(workspace, "broken")
+
+
+def test_files_rotate_by_size(tmp_path: Path) -> None:
+    size = len(msgspec.json.encode(LINE)) + 1
+    log = DecisionLog(tmp_path, max_file_bytes=2 * size)
+    for _ in range(5):
+        log.append([LINE])
+        log.write()
+    log.close()
+    sizes = [path.stat().st_size for path in sorted(tmp_path.glob("log-*.jsonl"))]
+    assert sizes == [2 * size, 2 * size, size]
+    assert log.n_lines == 5
+
+
+def test_a_full_disk_keeps_the_lines_waiting(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    log = DecisionLog(folder)
+    log.append([LINE, LINE])
+    log.write()
+    assert (log.n_lines, log.n_failed) == (0, 2)
+    folder.mkdir()
+    log.close()
+    assert (log.n_lines, log.n_failed) == (2, 0)

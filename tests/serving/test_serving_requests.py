@@ -1,0 +1,255 @@
+"""One request at a time, in process: what is answered, repeated, refused and logged."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from cpz.data.workspace import Workspace
+from cpz.models.trained import TrainedModel
+from cpz.serving.context_rules import RequestError
+from cpz.serving.decider import Decider, draw, key_of
+from cpz.serving.decision_log import DecisionLog
+from cpz.serving.messages import Recommend
+from cpz.serving.metrics import Metrics
+from cpz.serving.served_model import Routing, find_reference, ready
+from cpz.serving.service import Service
+from cpz.serving.store import MemoryStore, Recall, StoreUnavailableError
+
+Ask = Callable[[object], Any]
+
+T_US = 1_700_500_000_000_000
+BASE: dict[str, Any] = {
+    "request_id": "r1",
+    "shopper_id": 5,
+    "session_id": 50,
+    "context": {"device": "mobile", "country": "NL", "cart_value_minor": 5000},
+    "placements": [{"placement": "payment"}],
+    "decided_at_us": T_US,
+}
+
+
+def refused(ask: Ask, **changes: object) -> RequestError:
+    with pytest.raises(RequestError) as caught:
+        ask(BASE | changes)
+    return caught.value
+
+
+def test_options_are_ranked_and_propensities_sum_to_1(ask: Ask) -> None:
+    (decided,) = ask(BASE)["placements"]
+    scores = [option["score"] for option in decided["options"]]
+    assert scores == sorted(scores, reverse=True)
+    assert sum(option["propensity"] for option in decided["options"]) == pytest.approx(1.0)
+    assert decided["action"] in {option["option"] for option in decided["options"]}
+
+
+def test_every_placement_is_decided_where_none_is_named(ask: Ask) -> None:
+    reply = ask({key: value for key, value in BASE.items() if key != "placements"})
+    assert [item["placement"] for item in reply["placements"]] == ["payment", "shipping"]
+
+
+def test_only_eligible_options_are_considered(ask: Ask) -> None:
+    places = [{"placement": "payment", "eligible": ["invoice"]}]
+    (decided,) = ask(BASE | {"placements": places})["placements"]
+    assert (decided["action"], decided["propensity"]) == ("invoice", 1.0)
+    assert decided["reasons"] == ["only_option"]
+
+
+def test_the_same_request_gets_the_same_bytes_and_one_line(service: Service) -> None:
+    body = msgspec.json.encode(BASE)
+    first = asyncio.run(service.recommend(body, lambda: False))
+    late = {"events": [event(occurred_at_us=T_US - 10, received_at_us=T_US - 5)]}
+    asyncio.run(service.observe(msgspec.json.encode(late)))
+    assert asyncio.run(service.recommend(body, lambda: False)) == first
+    service.log.close()
+    assert service.log.n_lines == 2  # one decision, one event
+    assert service.metrics.value("requests_repeated") == 1
+
+
+def test_an_id_used_for_another_request_is_a_conflict(ask: Ask) -> None:
+    ask(BASE)
+    assert refused(ask, shopper_id=6).status == 409
+
+
+def test_draws_follow_the_propensities(ask: Ask) -> None:
+    n = 2000
+    found = [ask(BASE | {"request_id": f"d{i}"})["placements"][0] for i in range(n)]
+    shares = {option["option"]: option["propensity"] for option in found[0]["options"]}
+    assert len({item["decision_id"] for item in found}) == n
+    for option, share in shares.items():
+        drawn = sum(item["action"] == option for item in found)
+        # 4.5 standard deviations of a binomial; four options are looked at: beyond in < 3e-5
+        assert abs(drawn - n * share) < 4.5 * np.sqrt(n * share * (1 - share)) + 1
+
+
+def test_two_servers_draw_the_same_action(served: Any) -> None:
+    deciders = [Decider(Routing(served), seed=3) for _ in range(2)]
+    request = msgspec.convert(BASE, Recommend)
+    first, second = (d.decide(request, d.stranger, 0).reply for d in deciders)
+    assert first == second
+
+
+def test_draw_never_gives_an_option_of_probability_0() -> None:
+    shares = (0.0, 0.3, 0.0, 0.7, 0.0)
+    assert {draw(shares, u) for u in (1e-17, 0.29, 0.3, 0.5, 1 - 1e-16)} == {1, 3}
+    assert draw((0.1,) * 9 + (0.0999999,), 1 - 1e-16) == 9  # rounding leaves a gap at the end
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"context": {"devce": "mobile"}}, "device"),
+        ({"context": {"cart_value_minor": "much"}}, "whole number"),
+        ({"context": {"cart_value_minor": 12.5}}, "whole number"),
+        ({"context": {"is_digital": 1}}, "truth value"),
+        ({"context": {"converted": True}}, "outcome"),
+        ({"shopper": {"gender": "f"}}, "sensitive"),
+        ({"shopper": {"stored_methods": "card"}}, "texts"),
+        ({"shopper": {"signed_up_at": 3}}, "signed_up_at_us"),
+        ({"placements": [{"placement": "paymnt"}]}, "payment"),
+        ({"placements": [{"placement": "payment", "eligible": []}]}, "at least one"),
+        ({"placements": [{"placement": "payment", "eligible": ["crad"]}]}, "card"),
+        ({"placements": [{"placement": "payment"}] * 2}, "twice"),
+        ({"placements": []}, "placements"),
+        ({"request_id": ""}, "request_id"),
+        ({"request_id": None}, "request_id"),
+        ({"shopper_id": 2**63}, "shopper_id"),
+        ({"decided_at_us": 5}, "decided_at_us"),
+        ({"extra": 1}, "extra"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(
+    ask: Ask, changes: dict[str, object], names: str
+) -> None:
+    error = refused(ask, **changes)
+    assert error.status == 422
+    assert names in f"{error.message} {error.hint}"
+
+
+NOT_JSON = (b"", b"{", b'{"request_id": NaN}', b'{"context": {"x": Infinity}}', b"\xff\xfe")
+
+
+@pytest.mark.parametrize("body", [*NOT_JSON, b"[1]" * 3, b"[" * 5000, b'{"a": 1e999}'])
+def test_what_is_not_json_is_refused(service: Service, body: bytes) -> None:
+    with pytest.raises(RequestError) as caught:
+        asyncio.run(service.recommend(body, lambda: False))
+    # a body that opens with the wrong thing is refused for that, before the rest is read
+    assert caught.value.status == 400 if body in NOT_JSON else caught.value.status in (400, 422)
+
+
+def test_a_request_whose_deadline_has_passed_is_not_scored(service: Service) -> None:
+    with pytest.raises(RequestError) as caught:
+        asyncio.run(service.recommend(msgspec.json.encode(BASE), lambda: True))
+    assert caught.value.status == 504
+    service.log.close()
+    assert service.log.n_lines == 0
+
+
+def event(**changes: object) -> dict[str, object]:
+    item = {"event_id": 1, "session_id": 50, "shopper_id": 5, "type": "session_started"}
+    return item | {"occurred_at_us": T_US - 1000} | changes
+
+
+def observe(service: Service, *items: dict[str, object]) -> Any:
+    body = msgspec.json.encode({"events": list(items)})
+    return msgspec.json.decode(asyncio.run(service.observe(body)))
+
+
+def test_events_sent_again_change_nothing(service: Service) -> None:
+    assert observe(service, event(), event(event_id=2)) == {"accepted": 2, "repeated": 0}
+    assert observe(service, event(), event(event_id="x")) == {"accepted": 1, "repeated": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"type": "purchase"}, "purchased"),
+        ({"step": "paymnt"}, "payment"),
+        ({"type": None}, "type"),
+    ],
+)
+def test_unknown_events_are_refused(
+    service: Service, changes: dict[str, object], names: str
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        observe(service, event(**changes))
+    assert names in f"{caught.value.message} {caught.value.hint}"
+
+
+class Broken(MemoryStore):
+    """A store that is out of reach."""
+
+    async def recall(self, request_id: str, shopper_id: int | str) -> Recall:
+        raise StoreUnavailableError("gone")
+
+    async def observe(self, events: object) -> list[bool]:
+        raise StoreUnavailableError("gone")
+
+
+def test_without_the_store_the_context_alone_decides(service: Service) -> None:
+    service.store = Broken(service.decider.plan)
+    body = msgspec.json.encode(BASE)
+    first = asyncio.run(service.recommend(body, lambda: False))
+    reply = msgspec.json.decode(first)
+    assert reply["context_only"] is True
+    assert "store_unavailable" in reply["placements"][0]["reasons"]
+    assert service.metrics.value("store_unavailable") == 1
+    assert asyncio.run(service.recommend(body, lambda: False)) == first
+    with pytest.raises(RequestError) as caught:
+        observe(service, event())
+    assert caught.value.status == 503
+
+
+def test_the_canary_is_sticky_and_takes_its_share(trained: TrainedModel) -> None:
+    champion = ready(trained, "default", "v1", "greedy")
+    canary = ready(trained, "default", "v2", "greedy", "canary")
+    sides = [
+        {s for s in range(4000) if Routing(champion, canary, share, 9).model_for(s) is canary}
+        for share in (0.05, 0.25)
+    ]
+    assert sides[0] < sides[1]  # raising the weight moves nobody back
+    # binomial, n = 4000, p = .05: sd 13.8; 4.5 sd is beyond chance (7e-6)
+    assert abs(len(sides[0]) - 200) < 62
+
+
+def test_greedy_uses_the_result_cache_and_exploration_does_not(
+    trained: TrainedModel, tmp_path: Path
+) -> None:
+    for policy, hits in (("greedy", 1), ("epsilon_greedy", 0), ("uniform", 0)):
+        decider = Decider(Routing(ready(trained, "default", "v1", policy)), 0, cache_size=8)
+        service = Service(decider, MemoryStore(decider.plan), DecisionLog(tmp_path), Metrics())
+        for number in range(2):
+            body = msgspec.json.encode(BASE | {"request_id": f"{policy}{number}"})
+            asyncio.run(service.recommend(body, lambda: False))
+        assert decider.cache is not None
+        assert decider.cache.n_hits == hits
+
+
+def test_the_cache_keeps_the_most_recent(trained: TrainedModel) -> None:
+    decider = Decider(Routing(ready(trained, "default", "v1", "greedy")), 0, cache_size=2)
+    requests = [BASE | {"context": {"cart_value_minor": 100 * n}} for n in (1, 2, 3, 1)]
+    kind = Recommend
+    for request in requests:
+        decider.decide(msgspec.convert(request, kind), decider.stranger, 0)
+    assert decider.cache is not None
+    assert decider.cache.n_hits == 0
+
+
+def test_references(workspace: Workspace, trained: TrainedModel) -> None:
+    found = [find_reference(workspace, text) for text in ("champion", "default", "a@v2", "v7")]
+    assert [(ref.name, ref.version) for ref in found] == [
+        ("default", "champion"),
+        ("default", "champion"),
+        ("a", "v2"),
+        ("default", "v7"),
+    ]
+
+
+def test_text_ids_become_signed_64_bit_keys() -> None:
+    assert key_of(-7) == -7
+    assert -(2**63) <= key_of("shopper-a") < 2**63
+    assert key_of("shopper-a") != key_of("shopper-b")
