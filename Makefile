@@ -35,7 +35,8 @@ test: $(VENV)/.stamp-dev ## every test but the slow statistical proofs
 proof: $(VENV)/.stamp-dev ## the slow statistical proofs
 	$(BIN)/python -m pytest -q -m slow
 
-bench: $(VENV)/.stamp-dev ## every benchmark, one JSON document each
+bench: $(VENV)/.stamp-dev ## slower than the baseline? then every benchmark, one JSON document each
+	$(BIN)/cpz bench --suite smoke --baseline benchmarks/baseline-smoke.json
 	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script" >&2; $(BIN)/python $$script; done
 
 docs: $(VENV)/.stamp-docs ## the documentation as a site in site/; a warning is an error
@@ -51,8 +52,8 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strat
 
 lock: ## write requirements/*.txt; UPGRADE=--upgrade takes the newest versions (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=path/to/uv" >&2; exit 1; }
-	$(LOCK) $(UPGRADE) pyproject.toml --group build --output-file requirements/runtime.txt
-	$(LOCK) $(UPGRADE) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra serve --group build --output-file requirements/runtime.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra serve --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 	$(LOCK) $(UPGRADE) --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt
 
 clean: ## remove the environment and everything that was generated

@@ -1,11 +1,11 @@
 """`cpz ab`: plan an experiment, rehearse it on simulated shoppers, analyse it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cpz.cli.arguments import AnalyzeArguments, ExperimentArguments, PlanArguments
 from cpz.cli.options import (
     DEFAULT_WORKSPACE,
     JobsOption,
@@ -44,48 +44,6 @@ TunedAt = Annotated[
     int,
     typer.Option("--tuned-at", min=100, help="Units at which the sequence is tightest."),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class AnalyzeArguments:
-    """The values of `cpz ab analyze`, as one."""
-
-    split: str
-    test: str
-    alpha: float
-    sequential: bool
-    tuned_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlanArguments:
-    """The values of `cpz ab plan`, as one."""
-
-    kind: str
-    baseline: float | None
-    sd: float | None
-    effect: float | None
-    split: str
-    alpha: float
-    power: float
-    units_per_day: float | None
-    days: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentArguments:
-    """The values of `cpz ab simulate`, as one."""
-
-    control: str
-    treatment: str
-    placement: str
-    split: str
-    scenario: str
-    overrides: tuple[str, ...]
-    sessions: int
-    seed: int
-    jobs: int
-    alpha: float
 
 
 @app.command("analyze")

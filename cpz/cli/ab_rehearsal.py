@@ -12,11 +12,11 @@ import msgspec
 import polars as pl
 import tomli_w
 
-from cpz.cli.ab import ExperimentArguments
 from cpz.cli.ab_policies import Arm, arm_of
 from cpz.cli.ab_report import rehearsal_report
 from cpz.cli.ab_results import RehearsalResult, TrueEffect
 from cpz.cli.ab_runs import gates, shares_of
+from cpz.cli.arguments import ExperimentArguments
 from cpz.cli.outcome import Outcome, Output, command_line
 from cpz.cli.progress import progress_bar
 from cpz.cli.run_folder import RunFolder, open_run, to_toml

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from cpz.cli.ab import AnalyzeArguments, PlanArguments
+from cpz.cli.arguments import AnalyzeArguments, PlanArguments
 from cpz.cli.outcome import Gate, Outcome, Output, command_line
 from cpz.cli.run_folder import RunFolder, to_toml
 from cpz.data.ab_metrics import Experiment, load_experiment

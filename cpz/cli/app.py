@@ -10,7 +10,20 @@ from typing import Annotated, Any
 import typer
 
 from cpz import __version__
-from cpz.cli import data, demo, doctor, evaluate, simulate, train, version
+from cpz.cli import (
+    ab,
+    canary,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    load,
+    scenario,
+    serve,
+    simulate,
+    train,
+    version,
+)
 from cpz.cli.settings import read_settings
 from cpz.data.errors import CpzError
 
@@ -27,9 +40,14 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
+app.add_typer(scenario.app, name="scenario")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(data.app, name="data")
+app.add_typer(ab.app, name="ab")
+app.add_typer(canary.app, name="canary")
+app.command("serve")(serve.serve)
+app.command("load")(load.load)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 

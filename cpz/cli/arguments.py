@@ -1,6 +1,7 @@
-"""The values of the commands that are also steps of others, such as the demo."""
+"""The values of commands as one value each, apart from the code that parses or runs them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,85 @@ class EvaluateArguments:
     folds: int = 3
     seed: int = 0
     with_truth: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzeArguments:
+    """The values of `cpz ab analyze`, as one."""
+
+    split: str
+    test: str
+    alpha: float
+    sequential: bool
+    tuned_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanArguments:
+    """The values of `cpz ab plan`, as one."""
+
+    kind: str
+    baseline: float | None
+    sd: float | None
+    effect: float | None
+    split: str
+    alpha: float
+    power: float
+    units_per_day: float | None
+    days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentArguments:
+    """The values of `cpz ab simulate`, as one."""
+
+    control: str
+    treatment: str
+    placement: str
+    split: str
+    scenario: str
+    overrides: tuple[str, ...]
+    sessions: int
+    seed: int
+    jobs: int
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryArguments:
+    """The values of `cpz canary simulate`, as one."""
+
+    baseline: str
+    canary: str
+    placement: str
+    ramp: str
+    hours_per_step: int
+    inject: str | None
+    allow: str | None
+    scenario: str
+    overrides: tuple[str, ...]
+    sessions: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServeArguments:
+    """The command's values, as one."""
+
+    model: str
+    policy: str
+    canary: str | None
+    canary_weight: float
+    host: str
+    port: int
+    store: str
+    store_timeout_ms: float
+    api_key_file: Path | None
+    rate_limit: float
+    max_body_kb: int
+    deadline_ms: int
+    max_in_flight: int
+    cache: int
+    drain_s: float
+    log: str
+    seed: int

@@ -1,11 +1,11 @@
 """`cpz canary`: rehearse a ramp, judge metric series, replay a ledger of decisions."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cpz.cli.arguments import CanaryArguments
 from cpz.cli.options import (
     DEFAULT_WORKSPACE,
     JobsOption,
@@ -51,23 +51,6 @@ Sessions = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class SimulateArguments:
-    """The values of `cpz canary simulate`, as one."""
-
-    baseline: str
-    canary: str
-    placement: str
-    ramp: str
-    hours_per_step: int
-    inject: str | None
-    allow: str | None
-    scenario: str
-    overrides: tuple[str, ...]
-    sessions: int
-    seed: int
-
-
 @app.command("simulate")
 def simulate(
     baseline: Baseline = "popularity",
@@ -97,7 +80,7 @@ def simulate(
     from cpz.cli.canary_runs import exit_code, run_simulate
     from cpz.cli.canary_tables import plan_tables, simulate_tables
 
-    arguments = SimulateArguments(
+    arguments = CanaryArguments(
         baseline=baseline,
         canary=canary,
         placement=placement,

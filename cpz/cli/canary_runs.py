@@ -12,7 +12,7 @@ import polars as pl
 
 from cpz import __version__
 from cpz.cli.ab_policies import Arm, arm_of
-from cpz.cli.canary import SimulateArguments
+from cpz.cli.arguments import CanaryArguments
 from cpz.cli.canary_arguments import parse_allowed, parse_injection, parse_ramp
 from cpz.cli.canary_report import canary_report
 from cpz.cli.canary_results import CanaryPlan, CanaryResult, ReplayResult
@@ -42,7 +42,7 @@ NOTHING_TO_TELL = 4
 
 
 def run_simulate(
-    arguments: SimulateArguments, root: Path, jobs: int, announce: Announce
+    arguments: CanaryArguments, root: Path, jobs: int, announce: Announce
 ) -> tuple[Outcome, CanaryResult]:
     """Plan a ramp, run the world under both policies, watch it, and write ledger and report.
 
@@ -113,7 +113,7 @@ def _with_allowed(text: str | None) -> tuple[Guardrail, ...]:
 
 def _plan(
     shares: tuple[float, ...],
-    arguments: SimulateArguments,
+    arguments: CanaryArguments,
     baseline: Visits,
     rails: tuple[Guardrail, ...],
 ) -> CanaryPlan:
@@ -126,7 +126,7 @@ def _plan(
     return CanaryPlan(ALPHA, rate, per_hour, steps)
 
 
-def _opened(arguments: SimulateArguments, ramp: Ramp, rails: tuple[Guardrail, ...]) -> Opened:
+def _opened(arguments: CanaryArguments, ramp: Ramp, rails: tuple[Guardrail, ...]) -> Opened:
     return Opened(
         version=__version__,
         baseline=arguments.baseline,
@@ -139,7 +139,7 @@ def _opened(arguments: SimulateArguments, ramp: Ramp, rails: tuple[Guardrail, ..
 
 
 def _outcome(
-    arguments: SimulateArguments, result: CanaryResult, outputs: tuple[Output, ...]
+    arguments: CanaryArguments, result: CanaryResult, outputs: tuple[Output, ...]
 ) -> Outcome:
     status: Literal["pass", "fail", "no data"] = "pass"
     if result.verdict == "rollback":

@@ -1,8 +1,9 @@
-"""`cpz demo`: simulate, train and evaluate beside the truth, in one command."""
+"""`cpz demo`: the whole circle on simulated shoppers, in one command."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -13,8 +14,9 @@ from cpz.cli.simulate import default_jobs, run_simulate
 from cpz.cli.train import run_train
 
 if TYPE_CHECKING:
-    from cpz.cli.evaluations import Evaluated
     from cpz.cli.results import DemoResult
+
+T = TypeVar("T")
 
 NAME = "demo"
 
@@ -30,48 +32,76 @@ def demo(
     ] = Path("cpz-workspace"),
     json: JsonOption = False,
 ) -> int:
-    """Simulate, train and evaluate beside the truth; ends with a report and what to try next.
+    """Simulate, train, evaluate beside the truth, rehearse an experiment and a canary, load.
 
     Examples:
         cpz demo
         cpz demo --sessions 20000 --seed 1
     """
-    from cpz.cli.results import DemoResult
     from cpz.cli.tables import demo_tables
+    from cpz.evaluation.report.format import PERCENT
 
-    seconds: dict[str, float] = {}
-    clock = time.perf_counter()
-    first, simulated = run_simulate(
-        SimulateArguments("baseline", (), sessions, seed, NAME, jobs), workspace
-    )
-    seconds["simulate"], clock = time.perf_counter() - clock, time.perf_counter()
-    second, trained = run_train(TrainArguments(dataset=NAME, model=NAME, seed=seed), workspace)
-    seconds["train"], clock = time.perf_counter() - clock, time.perf_counter()
-    third = _evaluate(seed, workspace)
-    seconds["evaluate"] = time.perf_counter() - clock
-    result = DemoResult(simulated, trained, third.result, seconds)
-    outcome = _outcome(result, (first, second, third.outcome), seed)
-    return finish(outcome, json, lambda console: console.print(*demo_tables(result, third.unit)))
+    outcome, result = run_demo(sessions, seed, jobs, workspace)
+    return finish(outcome, json, lambda console: console.print(*demo_tables(result, PERCENT)))
 
 
-def _evaluate(seed: int, workspace: Path) -> "Evaluated":
+def run_demo(sessions: int, seed: int, jobs: int, root: Path) -> "tuple[Outcome, DemoResult]":
+    """Run every step in a row, timing each."""
+    from cpz.cli import demo_steps
     from cpz.cli.evaluations import run_evaluate
+    from cpz.cli.results import DemoResult
 
-    arguments = EvaluateArguments(dataset=NAME, model=NAME, seed=seed, with_truth=True)
-    return run_evaluate(arguments, workspace, None)
-
-
-def _outcome(result: "DemoResult", steps: tuple[Outcome, ...], seed: int) -> Outcome:
-    return Outcome(
+    clock = _Clock({})
+    world = SimulateArguments("baseline", (), sessions, seed, NAME, jobs)
+    simulated = clock.step("simulate", lambda: run_simulate(world, root, report=True))
+    training = TrainArguments(dataset=NAME, model=NAME, seed=seed)
+    trained = clock.step("train", lambda: run_train(training, root))
+    asked = EvaluateArguments(dataset=NAME, model=NAME, seed=seed, with_truth=True)
+    evaluated = clock.step("evaluate", lambda: run_evaluate(asked, root, None))
+    rehearsed = clock.step("ab", lambda: demo_steps.experiment(NAME, seed, jobs, root))
+    watched = clock.step("canary", lambda: demo_steps.canary(seed, jobs, root))
+    loaded = clock.step("load", lambda: demo_steps.load(NAME, seed, root))
+    steps = (simulated[0], trained[0], evaluated.outcome, rehearsed[0], watched[0], loaded[0])
+    outputs = tuple(output for step in steps for output in step.outputs)
+    result = DemoResult(
+        simulate=simulated[1],
+        train=trained[1],
+        evaluate=evaluated.result,
+        ab=rehearsed[1],
+        canary=watched[1],
+        load=loaded[1],
+        seconds=clock.seconds,
+    )
+    # the canary is meant to be rolled back here: its gate is shown by its verdict, not as a failure
+    gates = tuple(gate for step in steps if step is not watched[0] for gate in step.gates)
+    outcome = Outcome(
         "demo",
         result,
         seed=seed,
-        gates=tuple(gate for step in steps for gate in step.gates),
+        gates=gates,
         warnings=tuple(warning for step in steps for warning in step.warnings),
-        outputs=tuple(output for step in steps for output in step.outputs),
-        next=(
-            f"cpz evaluate --dataset {NAME} --model {NAME} --policy epsilon_greedy --with-truth",
-            "cpz simulate --seed 1 && cpz train && cpz evaluate --with-truth",
-            "cpz data import YOUR-LOG.csv --map examples/obd.toml --dataset mine",
-        ),
+        outputs=(demo_steps.index_page(root, outputs),),
+        next=NEXT,
     )
+    return outcome, result
+
+
+class _Clock:
+    """Times the steps of one run."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self.seconds = seconds
+
+    def step(self, name: str, work: Callable[[], T]) -> T:
+        """Run one step and keep how long it took."""
+        start = time.perf_counter()
+        done = work()
+        self.seconds[name] = time.perf_counter() - start
+        return done
+
+
+NEXT = (
+    f"cpz evaluate --dataset {NAME} --model {NAME} --policy epsilon_greedy --with-truth",
+    "cpz simulate --seed 1 && cpz train && cpz evaluate --with-truth",
+    "cpz data import YOUR-LOG.csv --map examples/obd.toml --dataset mine",
+)

@@ -6,17 +6,30 @@ Imports heavy modules, so commands import this one late.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cpz.cli.ab_results import RehearsalResult
+from cpz.cli.canary_results import CanaryResult, JudgeResult, ReplayResult
+from cpz.cli.scenario_results import (
+    ScenarioCheckResult,
+    ScenarioDiffResult,
+    ScenarioListResult,
+    ScenarioShowResult,
+)
 from cpz.cli.version import VersionResult
 from cpz.data.check import CheckReport
 from cpz.data.environment import Examination
 from cpz.data.row_problems import Rejected
+from cpz.evaluation.ab.plan import PlanResult
+from cpz.evaluation.ab.results import ExperimentResult
 from cpz.evaluation.metrics.result import MetricResult
 from cpz.evaluation.ope.audit import Audit
 from cpz.evaluation.ope.results import PolicyValue, Uplift
 from cpz.evaluation.placement_study import PolicyEstimate
 from cpz.models.split import Split
 from cpz.models.trained import PlacementSummary
+from cpz.serving.load.results import LoadResult
+from cpz.serving.outcomes import ServeResult
 from cpz.simulator.summary import Summary
+from cpz.simulator.verify import Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,7 @@ class SimulateResult:
     rows: dict[str, int]
     digest: str
     summary: Summary | None
+    verification: Verification | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +153,36 @@ class EvaluateResult:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """The three steps of the demo."""
+    """The steps of the demo, and how long each took."""
 
     simulate: SimulateResult
     train: TrainResult
     evaluate: EvaluateResult
+    ab: RehearsalResult
+    canary: CanaryResult
+    load: LoadResult
     seconds: dict[str, float]
 
 
 RESULTS: dict[str, type] = {
     "simulate": SimulateResult,
+    "scenario list": ScenarioListResult,
+    "scenario show": ScenarioShowResult,
+    "scenario check": ScenarioCheckResult,
+    "scenario diff": ScenarioDiffResult,
     "data import": ImportResult,
     "data check": CheckReport,
     "train": TrainResult,
     "evaluate": EvaluateResult,
     "demo": DemoResult,
+    "ab plan": PlanResult,
+    "ab simulate": RehearsalResult,
+    "ab analyze": ExperimentResult,
+    "canary simulate": CanaryResult,
+    "canary judge": JudgeResult,
+    "canary replay": ReplayResult,
+    "serve": ServeResult,
+    "load": LoadResult,
     "doctor": Examination,
     "version": VersionResult,
 }

@@ -1,39 +1,16 @@
 """`cpz serve`: answer a checkout over HTTP, with the features and models of training."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cpz.cli.arguments import ServeArguments
 from cpz.cli.options import DEFAULT_WORKSPACE, JsonOption, SeedOption, WorkspaceOption
 from cpz.cli.outcome import finish
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-@dataclass(frozen=True, slots=True)
-class ServeArguments:
-    """The command's values, as one."""
-
-    model: str
-    policy: str
-    canary: str | None
-    canary_weight: float
-    host: str
-    port: int
-    store: str
-    store_timeout_ms: float
-    api_key_file: Path | None
-    rate_limit: float
-    max_body_kb: int
-    deadline_ms: int
-    max_in_flight: int
-    cache: int
-    drain_s: float
-    log: str
-    seed: int
 
 
 def serve(

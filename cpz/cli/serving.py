@@ -8,8 +8,8 @@ import msgspec
 from rich.console import RenderableType
 from rich.text import Text
 
+from cpz.cli.arguments import ServeArguments
 from cpz.cli.outcome import Outcome, Output
-from cpz.cli.serve import ServeArguments
 from cpz.cli.tables import grid, spaced
 from cpz.data.errors import NotFoundError, UsageError
 from cpz.data.workspace import Workspace

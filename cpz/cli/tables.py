@@ -20,6 +20,7 @@ from cpz.data.check import CheckReport
 from cpz.evaluation.ope.findings import Status
 from cpz.evaluation.report.format import (
     COUNT,
+    MILLISECONDS,
     P_VALUE,
     PERCENT,
     PLAIN,
@@ -278,4 +279,31 @@ def demo_tables(result: DemoResult, unit: Unit) -> tuple[RenderableType, ...]:
         )
     sessions = format_value(result.simulate.sessions, COUNT)
     took = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result.seconds.items())
-    return spaced((Text(f"{sessions} simulated checkout sessions; {took}"), table))
+    head = Text(f"{sessions} simulated checkout sessions; {took}")
+    return spaced((head, table, *_demo_sentences(result)))
+
+
+def _demo_sentences(result: DemoResult) -> Iterable[Text]:
+    """Say in a sentence each what experiment, canary and load check found."""
+    rehearsal, canary, load = result.ab, result.canary, result.load
+    found = rehearsal.analysis.metrics["conversion"]["treatment"]
+    change = found.adjusted.absolute if found.adjusted else found.absolute
+    yield Text.assemble(
+        ("ab      ", "bold"),
+        f"{rehearsal.treatment} against {rehearsal.control}, {rehearsal.shoppers} shoppers: "
+        f"conversion {format_value(change.estimate, POINTS)} "
+        f"({format_interval(*change.ci, POINTS)}), "
+        f"truth {format_value(rehearsal.truth['conversion'].absolute, POINTS)}: {found.verdict}",
+    )
+    yield Text.assemble(
+        ("canary  ", "bold"),
+        f"{canary.verdict} after {canary.hours} hours and {canary.sessions} sessions: "
+        f"{canary.cause}",
+    )
+    yield Text.assemble(
+        ("load    ", "bold"),
+        f"{load.n_ok} of {load.n_requests} requests answered at "
+        f"{format_value(load.achieved_rate_per_s, PLAIN, 0)}/s; from the intended send time "
+        f"p50 {format_value(load.latency.p50_ms, MILLISECONDS)}, "
+        f"p99 {format_value(load.latency.p99_ms, MILLISECONDS)}",
+    )

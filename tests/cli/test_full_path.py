@@ -1,6 +1,7 @@
 """The first full path, as a user walks it: simulate, train, evaluate beside the truth."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,15 @@ def test_demo_runs_small_and_keeps_to_its_schema(cli: Cli, tmp_path: Path) -> No
     ran = cli("demo", "--sessions", 3000, "--jobs", 1, "--workspace", tmp_path, "--json")
     assert ran.code in (0, 1)  # a small log may fail the audit, which is a gate
     _valid("demo", ran.json)
-    assert set(ran.result["seconds"]) == {"simulate", "train", "evaluate"}
+    steps = {"simulate", "train", "evaluate", "ab", "canary", "load"}
+    assert set(ran.result["seconds"]) == steps
+    assert ran.result["load"]["n_errors"] == 0
+    assert ran.result["canary"]["verdict"] == "rollback"
+    page = Path(ran.json["outputs"][0]["path"])
+    assert page.name == "index.html"
+    links = re.findall(r'<a href="([^"#:]+report.html)"', page.read_text())
+    assert len(links) == 5
+    assert all((page.parent / link).is_file() for link in links)
 
 
 def test_tables_print_for_people(cli: Cli, workspace: Path) -> None:

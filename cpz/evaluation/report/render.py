@@ -8,7 +8,7 @@ from markupsafe import Markup
 from cpz.evaluation.report.charts.drawing import clean
 from cpz.evaluation.report.figure import figure
 from cpz.evaluation.report.format import format_interval, format_value, interval_digits
-from cpz.evaluation.report.values import KeyFigure, Note, Report, Status, Table, Text
+from cpz.evaluation.report.values import KeyFigure, Links, Note, Report, Status, Table, Text
 
 MAX_BYTES = 400_000
 
@@ -54,7 +54,7 @@ def inline_code(content: str) -> Markup:
 
 def block_kind(block: object) -> str:
     """Return which part of the template draws a block."""
-    kinds = {Table: "table", Note: "note", Text: "text"}
+    kinds = {Table: "table", Note: "note", Text: "text", Links: "links"}
     return kinds.get(type(block), "chart")
 
 

@@ -101,7 +101,28 @@ class Text:
     text: str
 
 
-Block = Table | Note | Text | Chart
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page beside this one. `href` is a relative path, so that a folder of reports can move."""
+
+    label: str
+    href: str
+    note: str
+
+    def __post_init__(self) -> None:
+        """Refuse an address that leaves the folder's tree or this machine."""
+        if ":" in self.href or self.href.startswith("/"):
+            raise ValueError(f"link {self.label!r}: {self.href!r} is not a relative path")
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """A list of pages."""
+
+    items: tuple[Link, ...]
+
+
+Block = Table | Note | Text | Links | Chart
 
 
 @dataclass(frozen=True, slots=True)
