@@ -121,13 +121,16 @@ def limit_sentence(result: CanaryResult) -> str:
     if result.limit is None:
         return f"True effect on conversion, all sessions under both policies: {truth}."
 
-    def hours(value: float | None) -> str:
-        return "not within this ramp" if value is None else f"{value:.1f} h"
-
+    power_one, wald = result.limit.power_one_hours, result.limit.wald_hours
+    always = (
+        "no always-valid test finds that much within this ramp on average"
+        if power_one is None
+        else f"an always-valid test needs at least {power_one:.1f} h on average (power one)"
+    )
+    once = "not within it either" if wald is None else f"at least {wald:.1f} h"
     return (
-        f"True effect on conversion: {truth}. With this traffic no always-valid test sees that "
-        f"much before {hours(result.limit.power_one_hours)} on average (power one), and Wald's "
-        f"test with power 0.8 takes {hours(result.limit.wald_hours)}."
+        f"True effect on conversion: {truth}. With this traffic {always}; "
+        f"Wald's test with power 0.8: {once}."
     )
 
 
