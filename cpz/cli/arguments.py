@@ -14,6 +14,7 @@ class SimulateArguments:
     seed: int
     dataset: str
     jobs: int
+    policies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

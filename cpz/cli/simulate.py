@@ -48,6 +48,14 @@ def simulate(
     seed: SeedOption = 0,
     dataset: DatasetOption = "default",
     jobs: JobsOption = default_jobs(),
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--policy",
+            metavar="PLACEMENT=POLICY",
+            help="What decides instead of the scenario's policy; may be repeated.",
+        ),
+    ] = None,
     set_: SetOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     verify: Annotated[
@@ -70,14 +78,15 @@ def simulate(
         cpz simulate --scenario tiny --dataset small
         cpz simulate --set "logging.payment.policy='uniform'" --dataset uniform
         cpz simulate --dataset small --verify 1
+        cpz simulate --policy payment=default:greedy --dataset closed-loop
     """
     from cpz.cli.tables import simulate_tables
 
     if verify is not None:
         return run_verify(dataset, verify, workspace, as_json=json)
 
-    overrides = tuple(set_ or ())
-    arguments = SimulateArguments(scenario, overrides, sessions, seed, dataset, jobs)
+    overrides, policies = tuple(set_ or ()), tuple(policy or ())
+    arguments = SimulateArguments(scenario, overrides, sessions, seed, dataset, jobs, policies)
     outcome, result = run_simulate(arguments, workspace, force=force, dry_run=dry_run, report=True)
     return finish(outcome, json, lambda console: console.print(*simulate_tables(result)))
 
@@ -91,6 +100,7 @@ def run_simulate(
     report: bool = False,
 ) -> "tuple[Outcome, SimulateResult]":
     """Simulate and commit a dataset, and write its page; shared with `cpz demo`."""
+    from cpz.cli.replaced_policies import read_replaced
     from cpz.cli.results import SimulateResult
     from cpz.data.dataset import refuse_to_replace_imported
     from cpz.data.workspace import Workspace
@@ -100,7 +110,8 @@ def run_simulate(
     from cpz.simulator.summary import summary
 
     workspace = Workspace(root)
-    scenario = load_scenario(arguments.scenario, arguments.overrides)
+    replaced = read_replaced(arguments.policies, workspace)
+    scenario = load_scenario(arguments.scenario, (*arguments.overrides, *replaced.overrides))
     if not force:
         refuse_to_replace_imported(workspace, arguments.dataset)
     name, n_sessions, seed = arguments.dataset, arguments.sessions, arguments.seed
@@ -108,8 +119,9 @@ def run_simulate(
         result = SimulateResult(name, arguments.scenario, n_sessions, {}, "", None)
         return Outcome("simulate", result, seed=seed), result
     config = SimulationConfig(name, n_sessions, seed, arguments.jobs)
-    with progress_bar("simulate", n_sessions) as advance:
-        made = simulate_world(workspace, scenario, config, advance)
+    with progress_bar("simulate", n_sessions * (1 + replaced.is_trained)) as advance:
+        policies = replaced.policies(scenario, config, advance)
+        made = simulate_world(workspace, scenario, config, advance, policies)
     result = SimulateResult(
         dataset=name,
         scenario=arguments.scenario,
