@@ -12,6 +12,7 @@ import typer
 from cpz import __version__
 from cpz.cli import (
     ab,
+    bench,
     canary,
     data,
     demo,
@@ -48,6 +49,7 @@ app.add_typer(ab.app, name="ab")
 app.add_typer(canary.app, name="canary")
 app.command("serve")(serve.serve)
 app.command("load")(load.load)
+app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 

@@ -6,6 +6,7 @@ Imports heavy modules, so commands import this one late.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cpz.bench.results import BenchResult
 from cpz.cli.ab_results import RehearsalResult
 from cpz.cli.canary_results import CanaryResult, JudgeResult, ReplayResult
 from cpz.cli.scenario_results import (
@@ -183,6 +184,7 @@ RESULTS: dict[str, type] = {
     "canary replay": ReplayResult,
     "serve": ServeResult,
     "load": LoadResult,
+    "bench": BenchResult,
     "doctor": Examination,
     "version": VersionResult,
 }

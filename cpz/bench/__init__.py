@@ -1,0 +1,1 @@
+"""The benchmark suite: how much work each part does, as ratios that hold on a busy machine."""
