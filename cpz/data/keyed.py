@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Hashes = npt.NDArray[np.uint64]
 Identity = npt.NDArray[np.int64] | npt.NDArray[np.uint64] | int
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -28,17 +29,18 @@ def purpose_key(seed: int, purpose: str) -> int:
     return int.from_bytes(digest, "little")
 
 
-def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _mix(x: Hashes) -> Hashes:
     """Scramble in place: a bijection of the 64-bit integers in which each bit moves each bit."""
-    x ^= x >> _S30
+    shifted = np.right_shift(x, _S30)
+    x ^= shifted
     x *= _M1
-    x ^= x >> _S27
+    x ^= np.right_shift(x, _S27, out=shifted)
     x *= _M2
-    x ^= x >> _S31
+    x ^= np.right_shift(x, _S31, out=shifted)
     return x
 
 
-def hash_of(seed: int, purpose: str, *identity: Identity) -> npt.NDArray[np.uint64]:
+def hash_of(seed: int, purpose: str, *identity: Identity) -> Hashes:
     """Return one 64-bit hash per identity.
 
     Args:
@@ -49,11 +51,19 @@ def hash_of(seed: int, purpose: str, *identity: Identity) -> npt.NDArray[np.uint
     Returns:
         uint64 of the broadcast shape (at least one-dimensional).
     """
-    state: npt.NDArray[np.uint64] = np.array([purpose_key(seed, purpose)], dtype=np.uint64)
+    return continued(np.array([purpose_key(seed, purpose)], dtype=np.uint64), *identity)
+
+
+def continued(state: Hashes, *identity: Identity) -> Hashes:
+    """Return the hashes of longer identities from those of their beginnings.
+
+    >>> bool(continued(hash_of(1, "choice", 7), 3) == hash_of(1, "choice", 7, 3))
+    True
+    """
     with np.errstate(over="ignore"):
         for part in identity:
             # 64-bit wrap-around is the arithmetic meant here, for negative ids too
-            state = _mix(np.asarray(part).astype(np.uint64) * _GOLDEN + state + _GOLDEN)
+            state = _mix(np.asarray(part).astype(np.uint64) * _GOLDEN + (state + _GOLDEN))
     return state
 
 
@@ -62,13 +72,25 @@ def uniform(seed: int, purpose: str, *identity: Identity) -> Floats:
 
     52 bits and a half step: (h + 1/2) / 2^52 is exact in float64; with 53 bits it would round to 1.
     """
-    bits = hash_of(seed, purpose, *identity) >> _S12
-    return (bits.astype(np.float64) + 0.5) * 2.0**-52
+    return uniform_from(hash_of(seed, purpose, *identity))
+
+
+def uniform_from(hashes: Hashes) -> Floats:
+    """Return the uniforms that `uniform` draws for identities with these hashes."""
+    u = (hashes >> _S12).astype(np.float64)
+    u += 0.5
+    u *= 2.0**-52
+    return u
 
 
 def gumbel(seed: int, purpose: str, *identity: Identity) -> Floats:
     """Return standard Gumbel draws, -log(-log(u))."""
-    u = uniform(seed, purpose, *identity)
+    return gumbel_from(hash_of(seed, purpose, *identity))
+
+
+def gumbel_from(hashes: Hashes) -> Floats:
+    """Return the draws that `gumbel` makes for identities with these hashes."""
+    u = uniform_from(hashes)
     np.log(u, out=u)
     np.negative(u, out=u)
     np.log(u, out=u)

@@ -41,6 +41,15 @@ def lists(lengths: Ints, values: pa.Array) -> pa.ListArray:
 def fixed_lists(table: npt.NDArray[np.generic], present: Mask | None = None) -> pa.ListArray:
     """Return each row of an (n, K) table as a list of K, null where not present."""
     n, width = table.shape
-    offsets = pa.array(np.arange(n + 1) * width, pa.int32())
-    mask = None if present is None else ~present.ravel()
-    return pa.ListArray.from_arrays(offsets, pa.array(table.ravel(), mask=mask))
+    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * width)
+    valid = None if present is None else _bits(present)
+    is_mask = table.dtype == np.bool_
+    content = _bits(table.astype(np.bool_)) if is_mask else pa.py_buffer(table.tobytes())
+    kind = pa.from_numpy_dtype(table.dtype)
+    return pa.ListArray.from_arrays(
+        offsets, pa.Array.from_buffers(kind, n * width, [valid, content])
+    )
+
+
+def _bits(mask: Mask) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(mask, bitorder="little"))

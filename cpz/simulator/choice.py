@@ -7,6 +7,8 @@ adding standard Gumbel noise to each utility and taking the largest: with the no
 draws under different boosts are the Gumbel-max counterfactuals (Oberst and Sontag, ICML 2019).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from cpz.simulator.columns import Floats, Ints, row_sums
@@ -23,24 +25,24 @@ def weights_of(utility: Floats, leave: Floats) -> tuple[Floats, Floats]:
     return np.exp(utility - top[:, None]), np.exp(leave - top)
 
 
-def boosted_gain(weights: Floats, leave: Floats, boost: Floats, gain: Floats) -> Floats:
-    """Return the expected gain when each option in turn is boosted, shape (n, K).
+def boosted_gains(
+    weights: Floats, leave: Floats, boost: Floats, gains: Sequence[Floats]
+) -> list[Floats]:
+    """Return each expected gain when each option in turn is boosted, shape (n, K).
 
     Args:
         weights: (n, K) exp utilities, 0 where not eligible.
         leave: (n,) weight of the outside option, whose gain is 0.
         boost: (n,) utility added to the option that is shown.
-        gain: (n, K) what choosing an option is worth.
+        gains: (n, K) each: what choosing an option is worth.
 
     >>> w, one = np.array([[1.0, 1.0]]), np.ones((1, 2))
-    >>> boosted_gain(w, np.array([2.0]), np.log([3.0]), one)  # (1 + 3) / (1 + 3 + 2)
-    array([[0.66666667, 0.66666667]])
+    >>> boosted_gains(w, np.array([2.0]), np.log([3.0]), [one])  # (1 + 3) / (1 + 3 + 2)
+    [array([[0.66666667, 0.66666667]])]
     """
     extra = weights * np.expm1(boost)[:, None]
-    total = row_sums(weights * gain)[:, None]
-    mass = (row_sums(weights) + leave)[:, None]
-    result: Floats = (total + extra * gain) / (mass + extra)
-    return result
+    mass = (row_sums(weights) + leave)[:, None] + extra
+    return [(row_sums(weights * gain)[:, None] + extra * gain) / mass for gain in gains]
 
 
 def sum_of_others(values: Floats) -> Floats:
@@ -49,13 +51,15 @@ def sum_of_others(values: Floats) -> Floats:
     >>> sum_of_others(np.array([[1.0, 2.0, 4.0]]))
     array([[6., 5., 3.]])
     """
-    result = np.zeros_like(values)
-    for columns in (range(values.shape[1]), range(values.shape[1] - 1, -1, -1)):
-        passed = np.zeros(len(values))
-        for column in columns:
-            result[:, column] += passed
-            passed += values[:, column]
-    return result
+    columns = values.T
+    result = np.zeros_like(columns)
+    for column in range(1, len(columns)):
+        np.add(result[column - 1], columns[column - 1], out=result[column])
+    passed = np.zeros_like(columns[0])
+    for column in range(len(columns) - 1, -1, -1):
+        result[column] += passed
+        passed += columns[column]
+    return result.T
 
 
 def best_of(utility: Floats) -> tuple[Ints, Floats]:
@@ -85,12 +89,28 @@ def boosted_choices(utility: Floats, leave: Floats, boost: Floats) -> Ints:
     >>> boosted_choices(np.array([[0.0, 1.0]]), np.array([1.5]), np.array([1.0]))
     array([[2, 1]])
     """
-    n_options = utility.shape[1]
-    best, best_utility = best_of(utility)
-    base = np.where(leave > best_utility, n_options, best)
-    top = np.maximum(best_utility, leave)
+    base, top = _unboosted(utility, leave)
     wins = utility + boost[:, None] >= top[:, None]
-    return np.where(wins, np.arange(n_options)[None, :], base[:, None])
+    return np.where(wins, np.arange(utility.shape[1])[None, :], base[:, None])
+
+
+def boosted_choice(utility: Floats, leave: Floats, boost: Floats, option: Ints) -> Ints:
+    """Return the choice when one option is boosted: column option[i] of `boosted_choices`, (n,).
+
+    >>> one = np.array([1])
+    >>> boosted_choice(np.array([[0.0, 1.0]]), np.array([1.5]), np.array([1.0]), one)
+    array([1])
+    """
+    base, top = _unboosted(utility, leave)
+    wins = utility[np.arange(len(utility)), option] + boost >= top
+    return np.where(wins, option, base)
+
+
+def _unboosted(utility: Floats, leave: Floats) -> tuple[Ints, Floats]:
+    """Return the choice without any boost, K for leaving, and its utility."""
+    best, best_utility = best_of(utility)
+    base = np.where(leave > best_utility, utility.shape[1], best)
+    return base, np.maximum(best_utility, leave)
 
 
 def best_of_others(utility: Floats) -> Ints:

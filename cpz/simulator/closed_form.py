@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.simulator.amounts import Amounts
-from cpz.simulator.choice import boosted_gain, sum_of_others, weights_of
+from cpz.simulator.choice import boosted_gains, sum_of_others, weights_of
 from cpz.simulator.columns import Floats, row_sums, sigmoid
 from cpz.simulator.nests import Nests, nested_gains
 from cpz.simulator.situation import Situation
@@ -75,8 +75,7 @@ def paying(situation: Situation, nests: Nests, amounts: Amounts) -> Paying:
     share = np.divide(1.0, others, out=np.zeros_like(others), where=others > 0)
     share *= situation.decline * sigmoid(situation.retry)[:, None]
     gains = []
-    for counts in (np.ones_like(approved), amounts.fee_rate, amounts.fee_fixed):
-        counted = approved * counts
+    for counted in (approved, approved * amounts.fee_rate, approved * amounts.fee_fixed):
         gains.append(counted + share * sum_of_others(weights * counted))
     found = nested_gains(
         situation.payment, situation.payment_leave, situation.payment_boost, gains, nests
@@ -96,11 +95,10 @@ def reaching(situation: Situation, amounts: Amounts) -> Reaching:
         weights, leave = weights_of(situation.shipping[:, offer], situation.shipping_leave)
         boost = situation.shipping_boost
         price, cost = amounts.price[:, offer], amounts.shipping_cost[:, offer]
-        kept = boosted_gain(weights, leave, boost, np.ones_like(weights))
+        gains = (np.ones_like(weights), price, cost)
+        # price and cost are 0 for digital carts, whose utilities are all -inf
+        kept, paid, lost = boosted_gains(weights, leave, boost, gains)
         kept = np.where(digital, 1.0, kept)
-        # both are 0 for digital carts, whose utilities are all -inf
-        paid = boosted_gain(weights, leave, boost, price)
-        lost = boosted_gain(weights, leave, boost, cost)
         here = stay[:, offer, None]
         stays.append((here * kept).T)
         earns.append((here * (kept * amounts.item_margin[:, offer, None] - lost)).T)

@@ -4,8 +4,9 @@ Tables of n rows and K options are kept in Fortran order, each option's column i
 and maxima over the few options then run along memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -27,10 +28,17 @@ Value = TypeVar("Value", bound=np.generic)
 
 def take(block: Block, rows: Rows) -> Block:
     """Return the block's rows, views of them for a slice; columns have the row as first axis."""
+    kind: Callable[..., Block] = type(block)
+    columns = [getattr(block, name) for name in _names(type(block))]
     if isinstance(rows, slice):
-        return replace(block, **{f.name: getattr(block, f.name)[rows] for f in fields(block)})
-    columns = {f.name: looked_up(getattr(block, f.name), rows) for f in fields(block)}
-    return replace(block, **columns)
+        return kind(*[column[rows] for column in columns])
+    return kind(*[looked_up(column, rows) for column in columns])
+
+
+@lru_cache(maxsize=32)
+def _names(kind: "type[DataclassInstance]") -> tuple[str, ...]:
+    # blocks are cut for every rank: asking the dataclass each time would show
+    return tuple(f.name for f in fields(kind))
 
 
 def stacked(blocks: Sequence[Block]) -> Block:

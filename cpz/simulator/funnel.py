@@ -1,22 +1,19 @@
 """The funnel played out: one visit's outcome as a function of its situation, noise and decisions.
 
 Every potential outcome comes from the same noise (the Gumbel-max mechanism), so the outcome of the
-logged option is by construction one of the potential outcomes.
+logged option is one of the potential outcomes. `play` walks the logged path alone, which is all
+that the next visit depends on; `potentials` follows for many visits at once.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from cpz.simulator.choice import best_of_others, boosted_choices
-from cpz.simulator.columns import Ints, Mask, sigmoid
+from cpz.simulator.choice import best_of, best_of_others, boosted_choice, boosted_choices
+from cpz.simulator.columns import Floats, Ints, Mask, sigmoid
 from cpz.simulator.noise import Noise
-from cpz.simulator.outcome import Outcome
+from cpz.simulator.outcome import Outcome, Potentials
 from cpz.simulator.situation import Situation
-
-Value = TypeVar("Value", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,107 +25,119 @@ class Shown:
     offer: Ints
 
 
-@dataclass(frozen=True, slots=True)
-class _Payment:
-    """The payment step under each first option; column Kp of `paid_by` stands for leaving."""
-
-    choice: Ints
-    retry_method: Ints
-    declined_first: Mask
-    declined_retry: Mask
-    paid_by: Ints
-
-
 def play(situation: Situation, noise: Noise, shown: Shown) -> Outcome:
-    """Play n visits.
+    """Play n visits under the options that were shown.
 
     A visit converts when it stays at review (offer), address, shipping (offer, preselected),
     chooses a payment method (first option), stays at confirm, and is not declined or pays by a
     second method.
     """
     rows = np.arange(len(situation.address))
-    stays_review = noise.review[:, None] >= sigmoid(situation.review)
-    stays_review &= (noise.wait < situation.survival)[:, None]
-    stays_address = noise.address >= sigmoid(situation.address)
-    stays_confirm = noise.confirm >= sigmoid(situation.confirm)
-    ships = _shipping_choices(situation, noise)
-    preselected = np.maximum(shown.shipping, 0)
-    n_shipping = ships.shape[2]
-    stays_ships = (ships < n_shipping) | situation.is_digital[:, None, None]
-    payment = _payment(situation, noise)
-    n_payment = payment.choice.shape[1]
-    pays = chosen_of(payment.paid_by >= 0, payment.choice) & stays_confirm[:, None]
-
-    to_address = stays_review[rows, shown.offer]
-    to_shipping = to_address & stays_address
-    to_payment = to_shipping & stays_ships[rows, shown.offer, preselected]
-    chosen = payment.choice[rows, shown.payment]
-    to_confirm = to_payment & (chosen < n_payment)
-    ordered = to_confirm & stays_confirm
-    declined_first = ordered & payment.declined_first[rows, chosen]
-    retry_method = np.where(declined_first, payment.retry_method[rows, chosen], -1)
-    declined_retry = (retry_method >= 0) & payment.declined_retry[rows, chosen]
-    converted = to_payment & pays[rows, shown.payment]
-    shipped = to_payment & ~situation.is_digital
-    paid = pays[rows, shown.payment]
-    offer_path = stays_review & stays_address[:, None] & stays_ships[rows, :, preselected]
-    ship_path = to_shipping[:, None] & stays_ships[rows, shown.offer, :]
+    to_address = noise.review >= sigmoid(situation.review[rows, shown.offer])
+    to_address &= noise.wait < situation.survival
+    to_shipping = to_address & (noise.address >= sigmoid(situation.address))
+    ships = boosted_choice(
+        situation.shipping[rows, shown.offer] + noise.shipping[:, :-1],
+        situation.shipping_leave + noise.shipping[:, -1],
+        situation.shipping_boost,
+        np.maximum(shown.shipping, 0),
+    )
+    to_payment = to_shipping & (situation.is_digital | (ships < situation.shipping.shape[2]))
+    chosen = boosted_choice(*_payment_utilities(situation, noise), shown.payment)
+    to_confirm = to_payment & (chosen < situation.payment.shape[1])
+    ordered = to_confirm & (noise.confirm >= sigmoid(situation.confirm))
+    first = np.where(to_confirm, chosen, 0)
+    declined_first = ordered & (noise.decline_first[rows, first] < situation.decline[rows, first])
+    retry_method = _retries(situation, noise, declined_first, first)
+    second = np.maximum(retry_method, 0)
+    declined_retry = noise.decline_retry[rows, second] < situation.decline[rows, second]
+    declined_retry &= retry_method >= 0
+    paid_by = np.where(declined_first, np.where(declined_retry, -1, retry_method), first)
+    method = np.where(ordered, paid_by, -1)
     return Outcome(
         passed_review=to_address,
         passed_address=to_shipping,
         reached_payment=to_payment,
         passed_confirm=ordered,
-        shipping=np.where(shipped, ships[rows, shown.offer, preselected], -1),
+        shipping=np.where(to_payment & ~situation.is_digital, ships, -1),
         first_method=np.where(to_confirm, chosen, -1),
         declined_first=declined_first,
         retry_method=retry_method,
         declined_retry=declined_retry,
-        method=np.where(converted, payment.paid_by[rows, chosen], -1),
-        converted=converted,
-        payment_potential=to_payment[:, None] & pays,
-        shipping_potential=ship_path & paid[:, None],
-        offer_potential=offer_path & paid[:, None],
+        method=method,
+        converted=method >= 0,
     )
 
 
-def _shipping_choices(situation: Situation, noise: Noise) -> Ints:
-    """Return the choice under each offer and preselected option, (n, Ko, Ks); Ks means leaving."""
-    n_offers = situation.shipping.shape[1]
-    leave = situation.shipping_leave + noise.shipping[:, -1]
-    choices = [
-        boosted_choices(
-            situation.shipping[:, offer] + noise.shipping[:, :-1], leave, situation.shipping_boost
-        ).T
-        for offer in range(n_offers)
-    ]
-    return np.stack(choices, axis=1).T
-
-
-def _payment(situation: Situation, noise: Noise) -> _Payment:
-    """Work out the payment step for every first option and every first choice."""
-    n_options = situation.payment.shape[1]
-    choice = boosted_choices(
+def _payment_utilities(situation: Situation, noise: Noise) -> tuple[Floats, Floats, Floats]:
+    """Return with noise the methods' utilities, that of leaving, and the first one's boost."""
+    return (
         situation.payment + noise.payment[:, :-1],
         situation.payment_leave + noise.payment[:, -1],
         np.where(noise.examines < situation.examines, 0.0, situation.payment_boost),
     )
-    other = best_of_others(situation.payment + noise.retry_choice)
-    retries = (noise.retry < sigmoid(situation.retry))[:, None] & (other >= 0)
-    declined_first = noise.decline_first < situation.decline
-    fails_retry = chosen_of(noise.decline_retry < situation.decline, other)
-    retry_method = np.where(retries, other, -1)
-    paid_by = np.where(
-        ~declined_first,
-        np.arange(n_options)[None, :],
-        np.where(retries & ~fails_retry, other, -1),
+
+
+def _retries(situation: Situation, noise: Noise, declined: Mask, first: Ints) -> Ints:
+    """Return the method that those who were declined try next, (n,), -1 for none."""
+    result = np.full(len(first), -1, dtype=np.int64)
+    again = np.flatnonzero(declined & (noise.retry < sigmoid(situation.retry)))
+    utility = situation.payment[again] + noise.retry_choice[again]
+    utility[np.arange(len(again)), first[again]] = -np.inf
+    best, top = best_of(utility)
+    result[again] = np.where(np.isneginf(top), -1, best)
+    return result
+
+
+def potentials(situation: Situation, noise: Noise, shown: Shown, outcome: Outcome) -> Potentials:
+    """Return the conversion of n visits had another option been shown at one placement.
+
+    Args:
+        situation: n visits, memory included.
+        noise: the visits' noise.
+        shown: what was shown.
+        outcome: what became of it, as `play` returns it.
+    """
+    rows = np.arange(len(situation.address))
+    pays = _pays(situation, noise)
+    pays &= (noise.confirm >= sigmoid(situation.confirm))[:, None]
+    paid = pays[rows, shown.payment][:, None]
+    stays = _stays_at_shipping(situation, noise)
+    at_review = noise.review[:, None] >= sigmoid(situation.review)
+    at_review &= (noise.wait < situation.survival)[:, None]
+    at_address = (noise.address >= sigmoid(situation.address))[:, None]
+    preselected = np.maximum(shown.shipping, 0)
+    return Potentials(
+        payment=outcome.reached_payment[:, None] & pays,
+        shipping=outcome.passed_address[:, None] & stays[rows, shown.offer] & paid,
+        offer=at_review & at_address & stays[rows, :, preselected] & paid,
     )
-    return _Payment(
-        choice=choice,
-        retry_method=_with_leave(retry_method, -1),
-        declined_first=_with_leave(declined_first, 0),
-        declined_retry=_with_leave(retries & fails_retry, 0),
-        paid_by=_with_leave(paid_by, -1),
-    )
+
+
+def _stays_at_shipping(situation: Situation, noise: Noise) -> Mask:
+    """Return who passes shipping under each offer and preselection, (n, Ko, Ks)."""
+    n_offers, n_options = situation.shipping.shape[1:]
+    leave = situation.shipping_leave + noise.shipping[:, -1]
+    stays = np.empty((n_options, n_offers, len(leave)), dtype=np.bool_).T
+    for offer in range(n_offers):
+        utility = situation.shipping[:, offer] + noise.shipping[:, :-1]
+        stays[:, offer] = boosted_choices(utility, leave, situation.shipping_boost) < n_options
+    stays |= situation.is_digital[:, None, None]
+    return stays
+
+
+def _pays(situation: Situation, noise: Noise) -> Mask:
+    """Return who pays at last, by the first or a second method, for each option shown, (n, Kp)."""
+    choice = boosted_choices(*_payment_utilities(situation, noise))
+    declined = noise.decline_first < situation.decline
+    approved = np.zeros((situation.payment.shape[1] + 1, len(choice)), dtype=np.bool_).T
+    approved[:, :-1] = ~declined
+    wants = noise.retry < sigmoid(situation.retry)
+    again = np.flatnonzero(wants & (declined & situation.payment_eligible).any(axis=1))
+    other = best_of_others(situation.payment[again] + noise.retry_choice[again])
+    second = chosen_of(noise.decline_retry[again] >= situation.decline[again], other)
+    approved[again, :-1] |= second & (other >= 0)
+    return chosen_of(approved, choice)
 
 
 def chosen_of(table: Mask, choice: Ints) -> Mask:
@@ -139,9 +148,3 @@ def chosen_of(table: Mask, choice: Ints) -> Mask:
     """
     flat = np.maximum(choice, 0).T * len(table) + np.arange(len(table))
     return np.take(np.ascontiguousarray(table.T).ravel(), flat).T
-
-
-def _with_leave(table: npt.NDArray[Value], value: int) -> npt.NDArray[Value]:
-    """Append a column for leaving; 0 is False in a mask."""
-    column = np.full((1, len(table)), value, dtype=table.dtype)
-    return np.concatenate([table.T, column]).T

@@ -13,6 +13,9 @@ import numpy as np
 
 from cpz.simulator.columns import Floats, Ints, row_sums
 
+#: The smallest normal number: a nest of less mass is as good as empty.
+_TINY = float(np.finfo(np.float64).tiny)
+
 
 @dataclass(frozen=True, slots=True)
 class Nests:
@@ -135,5 +138,6 @@ def _by_nest(values: Floats, nests: Nests) -> Floats:
 
 
 def _share(part: Floats, whole: Floats) -> Floats:
-    """Return part / whole, 0 for an empty nest."""
-    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+    """Return part / whole, 0 for an empty nest, whose part is 0 too."""
+    result: Floats = part / np.maximum(whole, _TINY)
+    return result

@@ -1,12 +1,14 @@
 """All randomness of a visit's outcome, drawn before any decision, so that policies share it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.columns import Floats, Ints
+from cpz.simulator.columns import Floats, Ints, Mask
 from cpz.simulator.nests import Nests, log_stable
+from cpz.simulator.situation import Situation
 from cpz.simulator.world import World
 
 REVIEW = "funnel.review"
@@ -26,16 +28,17 @@ DECLINE_RETRY = "decline.retry"
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Noise of n visits.
+    """Noise of n visits, drawn where it can matter, which changes no draw.
 
     Attributes:
         review, address, confirm, retry: (n,) uniforms.
         shipping: (n, Ks + 1) Gumbels, leaving last.
         payment: (n, Kp + 1) nested Gumbels, leaving last: each is standard Gumbel, those of one
-            nest are correlated.
+            nest are correlated. Not drawn where a method is not eligible.
         examines, wait: (n,) uniforms.
-        retry_choice: (n, Kp) Gumbels.
-        decline_first, decline_retry: (n, Kp) uniforms.
+        decline_first: (n, Kp) uniforms, 1 where a method is not eligible.
+        retry_choice: (n, Kp) Gumbels, only for visits that might see a decline.
+        decline_retry: (n, Kp) uniforms, likewise.
     """
 
     review: Floats
@@ -46,40 +49,69 @@ class Noise:
     payment: Floats
     examines: Floats
     wait: Floats
-    retry_choice: Floats
     decline_first: Floats
+    retry_choice: Floats
     decline_retry: Floats
 
 
-def draw_noise(world: World, seed: int, shopper: Ints, visit: Ints) -> Noise:
-    """Draw the noise of the visits (shopper[i], visit[i])."""
-    n_payment, n_shipping = len(world.payment), len(world.shipping)
+def draw_noise(world: World, seed: int, shopper: Ints, visit: Ints, situation: Situation) -> Noise:
+    """Draw the noise of the visits (shopper[i], visit[i]); memory plays no part in it."""
+    n_shipping = len(world.shipping)
     rows = (shopper, visit)
-    methods = np.arange(n_payment)[:, None]
+    eligible = situation.payment_eligible
+    first = _table(keyed.hash_of(seed, DECLINE_FIRST, *rows), eligible, keyed.uniform_from, 1.0)
+    declines: Mask = np.logical_or.reduce(first < situation.decline, axis=1)
+    second = eligible & declines[:, None]
     return Noise(
         review=keyed.uniform(seed, REVIEW, shopper, visit),
         address=keyed.uniform(seed, ADDRESS, shopper, visit),
         confirm=keyed.uniform(seed, CONFIRM, shopper, visit),
         retry=keyed.uniform(seed, RETRY, shopper, visit),
         shipping=keyed.gumbel(seed, SHIPPING_CHOICE, *rows, np.arange(n_shipping + 1)[:, None]).T,
-        payment=_nested(world.nests, seed, shopper, visit),
+        payment=_nested(world.nests, seed, rows, eligible),
         examines=keyed.uniform(seed, EXAMINES, shopper, visit),
         wait=keyed.uniform(seed, WAIT, shopper, visit),
-        retry_choice=keyed.gumbel(seed, RETRY_CHOICE, *rows, methods).T,
-        decline_first=keyed.uniform(seed, DECLINE_FIRST, *rows, methods).T,
-        decline_retry=keyed.uniform(seed, DECLINE_RETRY, *rows, methods).T,
+        decline_first=first,
+        retry_choice=_table(
+            keyed.hash_of(seed, RETRY_CHOICE, *rows), second, keyed.gumbel_from, 0.0
+        ),
+        decline_retry=_table(
+            keyed.hash_of(seed, DECLINE_RETRY, *rows), second, keyed.uniform_from, 1.0
+        ),
     )
 
 
-def _nested(nests: Nests, seed: int, shopper: Ints, visit: Ints) -> Floats:
+def _table(
+    visit: keyed.Hashes, wanted: Mask, draw: Callable[[keyed.Hashes], Floats], other: float
+) -> Floats:
+    """Draw an (n, K) table keyed by visit and column, where wanted.
+
+    Args:
+        visit: (n,) hash of each visit for the purpose.
+        wanted: (n, K).
+        draw: hashes -> draws.
+        other: what stands elsewhere.
+    """
+    table = np.full(wanted.shape[::-1], other)
+    for column, mine in enumerate(wanted.T):
+        rows = np.flatnonzero(mine)
+        table[column, rows] = draw(keyed.continued(visit[rows], column))
+    return table.T
+
+
+def _nested(nests: Nests, seed: int, rows: tuple[Ints, Ints], eligible: Mask) -> Floats:
     """Return L (log S + Gumbel) with one S a nest, and a Gumbel of its own for leaving."""
-    n_options = len(nests.of_option)
-    codes = np.arange(n_options + 1)[:, None]
-    noise = keyed.gumbel(seed, PAYMENT_CHOICE, shopper, visit, codes)
+    leaving = np.ones((len(eligible), 1), dtype=np.bool_)
+    visit = keyed.hash_of(seed, PAYMENT_CHOICE, *rows)
+    noise = _table(visit, np.hstack([eligible, leaving]), keyed.gumbel_from, 0.0).T
+    angle, size = (keyed.hash_of(seed, purpose, *rows) for purpose in (NEST_ANGLE, NEST))
     for nest, scale in enumerate(nests.scale.tolist()):
+        members = np.flatnonzero(nests.of_option == nest)
         if scale < 1.0:
-            u = keyed.uniform(seed, NEST_ANGLE, shopper, visit, nest)
-            shared = log_stable(u, keyed.exponential(seed, NEST, shopper, visit, nest), scale)
-            members = np.flatnonzero(nests.of_option == nest)
-            noise[members] = scale * (shared + noise[members])
+            used = np.flatnonzero(eligible[:, members].any(axis=1))
+            u = keyed.uniform_from(keyed.continued(angle[used], nest))
+            e = -np.log(keyed.uniform_from(keyed.continued(size[used], nest)))
+            shared = log_stable(u, e, scale)
+            for member in members.tolist():
+                noise[member, used] = scale * (shared + noise[member, used])
     return noise.T

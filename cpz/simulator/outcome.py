@@ -7,7 +7,7 @@ from cpz.simulator.columns import Ints, Mask
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of n visits under the logged decisions, with all single-placement alternatives.
+    """The outcome of n visits under the logged decisions.
 
     Attributes:
         passed_review, passed_address, reached_payment, passed_confirm: (n,) how far it went.
@@ -18,8 +18,6 @@ class Outcome:
         declined_retry: (n,).
         method: (n,) method that paid, -1 for none.
         converted: (n,).
-        payment_potential, shipping_potential, offer_potential: (n, K) conversion had that option
-            been shown, all noise and the other placements as they were.
     """
 
     passed_review: Mask
@@ -33,15 +31,19 @@ class Outcome:
     declined_retry: Mask
     method: Ints
     converted: Mask
-    payment_potential: Mask
-    shipping_potential: Mask
-    offer_potential: Mask
 
-    def potential(self, placement: str) -> Mask:
-        """Return the placement's (n, K) potential outcomes."""
-        tables = {
-            "payment": self.payment_potential,
-            "shipping": self.shipping_potential,
-            "offer": self.offer_potential,
-        }
-        return tables[placement]
+
+@dataclass(frozen=True, slots=True)
+class Potentials:
+    """Whether n visits convert under each option of a placement, (n, K) each.
+
+    All noise and the options of the other placements are as they were.
+    """
+
+    payment: Mask
+    shipping: Mask
+    offer: Mask
+
+    def of(self, placement: str) -> Mask:
+        """Return the placement's table."""
+        return {"payment": self.payment, "shipping": self.shipping, "offer": self.offer}[placement]

@@ -50,15 +50,15 @@ def simulate_range(
             policy.observe(frame)
 
     shopper, keep = shoppers.ids(world, seed)
-    journeys = travel(chooser, shopper, keep, observer if policies else None)
+    journeys, truth = travel(chooser, shopper, keep, observer if policies else None)
     settled = _settled(world, seed, journeys)
     names = {placement: policy.name for placement, policy in chosen.items()}
     tables = {
         "shoppers": shopper_rows(world, seed, journeys),
-        "sessions": session_rows(world, seed, journeys, settled),
+        "sessions": session_rows(world, seed, journeys, settled, truth.trust),
         "events": event_rows(world, journeys, settled),
-        "decisions": decision_rows(world, names, journeys),
-        "truth": truth_rows(journeys),
+        "decisions": decision_rows(world, names, journeys, truth),
+        "truth": truth_rows(journeys, truth),
     }
     return with_faults(tables, world.scenario.faults, seed)
 

@@ -20,9 +20,9 @@ from cpz.data.tables import (
 from cpz.simulator import timeline as tl
 from cpz.simulator.aftermath import Aftermath, refunds
 from cpz.simulator.arrow import categories, category_lists, fixed_lists, lists, times
-from cpz.simulator.columns import Ints, Mask
+from cpz.simulator.columns import Floats, Ints, Mask
 from cpz.simulator.identity import identity_columns
-from cpz.simulator.journey import Journeys
+from cpz.simulator.journey import Journeys, Truth
 from cpz.simulator.money import Money
 from cpz.simulator.survey import draw_answers
 from cpz.simulator.timeline import Timeline
@@ -67,13 +67,15 @@ class Settled:
     aftermath: Aftermath
 
 
-def session_rows(world: World, seed: int, journeys: Journeys, settled: Settled) -> pa.Table:
-    """Return the sessions table."""
+def session_rows(
+    world: World, seed: int, journeys: Journeys, settled: Settled, trust: Floats
+) -> pa.Table:
+    """Return the sessions table; `trust` is what each visit began with, (n,)."""
     carts, outcome, money = journeys.carts, journeys.outcome, settled.money
     currencies = [market.currency for market in world.scenario.markets.values()]
     distinct = sorted(set(currencies))
     currency = np.array([distinct.index(name) for name in currencies])[carts.country]
-    answers = draw_answers(world, seed, journeys)
+    answers = draw_answers(world, seed, journeys, trust)
     shipped = np.where(outcome.converted, outcome.shipping, -1)
     return _table(
         SESSIONS,
@@ -161,7 +163,9 @@ def _event_steps(journeys: Journeys, timeline: Timeline) -> Ints:
     return np.where(is_last, final[timeline.session], of_slot[timeline.slot])
 
 
-def decision_rows(world: World, policy_names: Mapping[str, str], journeys: Journeys) -> pa.Table:
+def decision_rows(
+    world: World, policy_names: Mapping[str, str], journeys: Journeys, truth: Truth
+) -> pa.Table:
     """Return the decisions table, ordered by session and placement."""
     decided, n = journeys.decided, len(journeys.session_id)
     actions = [getattr(decided, placement) for placement in PLACEMENTS]
@@ -180,7 +184,7 @@ def decision_rows(world: World, policy_names: Mapping[str, str], journeys: Journ
         propensity[:, index] = table[np.arange(n), np.maximum(action, 0)]
         if placement in selected:
             clicked[:, index] = selected[placement] == action
-    masks = [journeys.truth.eligible(placement) for placement in PLACEMENTS]
+    masks = [truth.eligible(placement) for placement in PLACEMENTS]
     n_eligible = np.column_stack([mask.sum(axis=1) for mask in masks]).ravel()
     shown = np.flatnonzero(np.concatenate(masks, axis=1).ravel()) % len(every_code)
     session_id = journeys.session_id[row]
@@ -208,7 +212,7 @@ def decision_rows(world: World, policy_names: Mapping[str, str], journeys: Journ
     )
 
 
-def truth_rows(journeys: Journeys) -> pa.Table:
+def truth_rows(journeys: Journeys, truth: Truth) -> pa.Table:
     """Return the sealed truth."""
     row = journeys.arrivals.row
     columns: dict[str, pa.Array] = {
@@ -216,16 +220,16 @@ def truth_rows(journeys: Journeys) -> pa.Table:
         "shopper_id": pa.array(journeys.arrivals.shopper),
         "price_sensitivity": pa.array(journeys.shoppers.price_sensitivity[row]),
         "patience": pa.array(journeys.shoppers.patience[row]),
-        "trust": pa.array(journeys.truth.trust),
+        "trust": pa.array(truth.trust),
         "payment_taste": fixed_lists(journeys.shoppers.payment_taste[row]),
         "fault_mask": pa.array(np.zeros(len(row), dtype=np.int64)),
     }
     for placement in PLACEMENTS:
-        eligible = journeys.truth.eligible(placement)
+        eligible = truth.eligible(placement)
         tables = {
-            "expected": journeys.truth.expected(placement),
-            "expected_margin": journeys.truth.margin(placement),
-            "potential": journeys.outcome.potential(placement),
+            "expected": truth.expected(placement),
+            "expected_margin": truth.margin(placement),
+            "potential": truth.potential(placement),
             "propensity": journeys.decided.propensity.of(placement),
         }
         for what, table in tables.items():

@@ -2,8 +2,8 @@
 
 import pickle
 import signal
-from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from importlib.metadata import version
 from multiprocessing import get_context
 
 import msgspec
+import pyarrow as pa
 
 import cpz
 from cpz.data.dataset import Dataset, PartRecord, Staging, commit, stage
@@ -46,9 +47,12 @@ class SimulationConfig:
         dataset: the dataset's name.
         n_sessions: exactly how many sessions.
         seed: the seed of all draws.
-        jobs: processes; changes no byte.
+        jobs: processes at most; changes no byte.
         part_sessions: about how many sessions a part holds; bounds the memory of a process and
             changes no row.
+        sessions_per_job: a process more starts only for so many sessions, for it takes some two
+            seconds to start, in which this one simulates about as many. Policies of one's own are
+            slower, so for them every job starts.
     """
 
     dataset: str
@@ -56,11 +60,22 @@ class SimulationConfig:
     seed: int
     jobs: int = 1
     part_sessions: int = 16_384
+    sessions_per_job: int = 250_000
 
     def __post_init__(self) -> None:
-        for name in ("n_sessions", "jobs", "part_sessions"):
+        for name in ("n_sessions", "jobs", "part_sessions", "sessions_per_job"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}: expected at least 1, got {getattr(self, name)}")
+
+    def processes(self, n_parts: int, *, has_policies: bool) -> int:
+        """Return how many processes to use, this one included.
+
+        >>> config = SimulationConfig("d", n_sessions=600_000, seed=1, jobs=8)
+        >>> config.processes(25, has_policies=False)
+        2
+        """
+        worth_it = n_parts if has_policies else self.n_sessions // self.sessions_per_job
+        return max(1, min(self.jobs, n_parts, worth_it))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +128,8 @@ def simulate(
         )
     ]
     records: dict[int, PartRecord] = {}
-    with closing(_records(tasks, min(config.jobs, len(tasks)))) as finished:
+    processes = config.processes(len(tasks), has_policies=bool(policies))
+    with closing(_records(tasks, processes)) as finished:
         for index, record in finished:
             records[index] = record
             progress(tasks[index].shoppers.n_sessions)
@@ -168,12 +184,34 @@ def package_versions() -> dict[str, str]:
 def _make(task: _Task) -> PartRecord:
     """Simulate and write one part, unless an interrupted run has finished it."""
     finished = task.staging.finished(task.index)
-    if finished is not None:
-        return finished
+    return finished or task.staging.write_part(task.index, _tables(task))
+
+
+def _tables(task: _Task) -> dict[str, pa.Table]:
     policies = pickle.loads(task.policies) if task.policies else None
-    world = world_of(task.scenario_json)
-    tables = simulate_range(world, task.seed, task.shoppers, policies)
-    return task.staging.write_part(task.index, tables)
+    return simulate_range(world_of(task.scenario_json), task.seed, task.shoppers, policies)
+
+
+def _in_turn(tasks: Iterable[_Task]) -> Generator[tuple[int, PartRecord], None, None]:
+    """Make parts one after the other, each written in a thread while the next is simulated.
+
+    Writing runs outside of the interpreter's lock, so a second core takes it over. One part at
+    most waits, which bounds the memory.
+    """
+    with ThreadPoolExecutor(1) as writer:
+        waiting: tuple[int, Future[PartRecord]] | None = None
+        for task in tasks:
+            finished = task.staging.finished(task.index)
+            if finished is not None:
+                yield task.index, finished
+                continue
+            tables = _tables(task)
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = task.index, writer.submit(task.staging.write_part, task.index, tables)
+            del tables  # the writer lets go of them as soon as they are written
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
 
 
 def _records(tasks: list[_Task], jobs: int) -> Generator[tuple[int, PartRecord], None, None]:
@@ -183,8 +221,7 @@ def _records(tasks: list[_Task], jobs: int) -> Generator[tuple[int, PartRecord],
     second to start, take them from the beginning.
     """
     if jobs == 1:
-        for task in tasks:
-            yield task.index, _make(task)
+        yield from _in_turn(tasks)
         return
     context = get_context("spawn")
     with ProcessPoolExecutor(jobs - 1, context, initializer=_die_on_interrupt) as pool:
@@ -206,10 +243,15 @@ def _shared(
     """Hand the parts to the pool and take back those that it has not begun, one at a time."""
     futures = {pool.submit(_make, task): task.index for task in tasks}
     waiting = dict(futures)
-    for future, index in reversed(futures.items()):
-        if future in waiting and future.cancel():
-            del waiting[future]
-            yield index, _make(tasks[index])
+
+    def taken_back() -> Iterator[_Task]:
+        for future, index in reversed(futures.items()):
+            if future in waiting and future.cancel():
+                del waiting[future]
+                yield tasks[index]
+
+    for record in _in_turn(taken_back()):
+        yield record
         for done in [future for future in waiting if future.done()]:
             yield waiting.pop(done), done.result()
     for future in as_completed(waiting):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.columns import Ints, Mask
+from cpz.simulator.columns import Floats, Ints, Mask
 from cpz.simulator.journey import Journeys
 from cpz.simulator.world import World
 
@@ -21,7 +21,7 @@ class Answers:
     answered: Mask
 
 
-def draw_answers(world: World, seed: int, journeys: Journeys) -> Answers:
+def draw_answers(world: World, seed: int, journeys: Journeys, trust: Floats) -> Answers:
     """Draw who answers and what: trust lifts the score, declines and slow shipping lower it."""
     b = world.scenario.behaviour.satisfaction
     outcome = journeys.outcome
@@ -30,7 +30,7 @@ def draw_answers(world: World, seed: int, journeys: Journeys) -> Answers:
     waited = np.where(outcome.shipping >= 0, days[np.maximum(outcome.shipping, 0)], 0.0)
     latent = (
         b.mean
-        + b.trust * journeys.truth.trust
+        + b.trust * trust
         + b.decline * outcome.declined_first
         + b.per_day * waited
         + b.sd * keyed.normal(seed, SCORE, *who)

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from cpz.data import keyed
 from cpz.simulator.choice import (
     best_of_others,
+    boosted_choice,
     boosted_choices,
-    boosted_gain,
+    boosted_gains,
     sum_of_others,
     weights_of,
 )
@@ -15,21 +16,21 @@ from cpz.simulator.choice import (
 utilities = st.lists(st.floats(-8, 8), min_size=1, max_size=6)
 
 
-def test_boosted_gain_by_hand() -> None:
+def test_boosted_gains_by_hand() -> None:
     # weights 1 and 3, leaving 4, factor 2:
-    # (2 * .5 + 3 * .2) / (2 + 3 + 4) and (1 * .5 + 6 * .2) / (1 + 6 + 4)
-    got = boosted_gain(
-        np.array([[1.0, 3.0]]), np.array([4.0]), np.log([2.0]), np.array([[0.5, 0.2]])
-    )
-    assert got[0] == pytest.approx([1.6 / 9, 1.7 / 11], abs=1e-15)
+    # (2 * .5 + 3 * .2) / (2 + 3 + 4) and (1 * .5 + 6 * .2) / (1 + 6 + 4); a gain of 1 counts all
+    gains = [np.array([[0.5, 0.2]]), np.ones((1, 2))]
+    first, second = boosted_gains(np.array([[1.0, 3.0]]), np.array([4.0]), np.log([2.0]), gains)
+    assert first[0] == pytest.approx([1.6 / 9, 1.7 / 11], abs=1e-15)
+    assert second[0] == pytest.approx([5 / 9, 7 / 11], abs=1e-15)
 
 
 @given(utilities, st.floats(-8, 8), st.floats(0, 5))
-def test_boosted_gain_is_the_explicit_logit(values: list[float], leave: float, b: float) -> None:
+def test_boosted_gains_are_the_explicit_logit(values: list[float], leave: float, b: float) -> None:
     v = np.array([values])
     weights, w0 = weights_of(v, np.array([leave]))
     gain = np.linspace(0.1, 0.9, len(values))[None, :]
-    got = boosted_gain(weights, w0, np.array([b]), gain)
+    [got] = boosted_gains(weights, w0, np.array([b]), [gain])
     for shown in range(len(values)):
         w = np.exp(v[0] + b * (np.arange(len(values)) == shown))
         assert got[0, shown] == pytest.approx((w * gain[0]).sum() / (w.sum() + np.exp(leave)))
@@ -49,6 +50,11 @@ def test_boosted_choices_are_the_explicit_argmax(
     # keyed jitter keeps ties away
     v = np.array(values) + keyed.uniform(1, "jitter", np.arange(len(values)))
     got = boosted_choices(v[None, :], np.array([leave]), np.array([b]))[0]
+    each = np.arange(len(v))
+    same = boosted_choice(
+        np.repeat(v[None, :], len(v), axis=0), np.full(len(v), leave), np.full(len(v), b), each
+    )
+    assert same.tolist() == got.tolist()
     for shown in range(len(v)):
         lifted = np.append(v + b * (np.arange(len(v)) == shown), leave)
         assert lifted[got[shown]] == lifted.max()

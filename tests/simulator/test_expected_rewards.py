@@ -16,7 +16,7 @@ from cpz.simulator.cart import Carts, draw_carts
 from cpz.simulator.closed_form import ByPlacement, expected_values
 from cpz.simulator.columns import Ints, take
 from cpz.simulator.decision import Chooser, Decided
-from cpz.simulator.funnel import play
+from cpz.simulator.funnel import play, potentials
 from cpz.simulator.journey import context_frame
 from cpz.simulator.logging_policies import logging_policies
 from cpz.simulator.memory import first_memory
@@ -65,11 +65,11 @@ def test_expected_conversion_is_the_mean_over_replicated_noise(world: World) -> 
         shipping=redraw(rng, drawn.shipping_propensity, drawn.shipping),
         offer=redraw(rng, drawn.offer_propensity, drawn.offer),
     )
-    noise = draw_noise(world, 99, rows, np.tile(np.arange(replications), n))
-    outcome = play(many, noise, shown)
+    noise = draw_noise(world, 99, rows, np.tile(np.arange(replications), n), many)
+    found = potentials(many, noise, shown, play(many, noise, shown))
     for placement in PLACEMENTS:
         q = expected.of(placement)
-        mean = outcome.potential(placement).reshape(n, replications, -1).mean(axis=1)
+        mean = found.of(placement).reshape(n, replications, -1).mean(axis=1)
         se = np.sqrt(q * (1 - q) / replications)
         z = np.abs(mean - q) / se
         # at most 12 * 19 comparisons: P(any |z| > 4.5) < 228 * 6.8e-6 = 0.0016
@@ -135,7 +135,7 @@ def test_expected_margin_is_the_mean_over_replicated_noise(world: World, placeme
     rows = np.repeat(np.arange(n), replications)
     many, drawn, cart = take(situation, rows), take(decided, rows), take(carts, rows)
     rng = np.random.default_rng(2)
-    noise = draw_noise(world, 98, rows, np.tile(np.arange(replications), n))
+    noise = draw_noise(world, 98, rows, np.tile(np.arange(replications), n), many)
     for option in range(len(world.options(placement))):
         shown = replace(
             drawn.shown,

@@ -25,7 +25,7 @@ class Interrupt:
 
 
 def run(root: Path, seed: int, progress: Interrupt, jobs: int = 1) -> Dataset:
-    config = SimulationConfig("d", 2_000, seed, jobs, part_sessions=500)
+    config = SimulationConfig("d", 2_000, seed, jobs, part_sessions=500, sessions_per_job=1)
     return simulate(Workspace(root), load_scenario("tiny"), config, progress)
 
 

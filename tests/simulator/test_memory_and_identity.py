@@ -14,7 +14,6 @@ def outcome_of(
     """Return an outcome in which only what memory reads is meaningful."""
     codes = np.array(method)
     passed = np.ones(len(codes), dtype=bool)
-    none = np.zeros((len(codes), 1), dtype=bool)
     return Outcome(
         passed_review=passed,
         passed_address=passed,
@@ -27,9 +26,6 @@ def outcome_of(
         declined_retry=np.array(declined_retry),
         method=codes,
         converted=codes >= 0,
-        payment_potential=none,
-        shipping_potential=none,
-        offer_potential=none,
     )
 
 

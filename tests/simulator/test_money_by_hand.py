@@ -11,7 +11,7 @@ from cpz.simulator.world import World
 
 def purchase(world: World, *, country: str, offer: str, method: str, ship: str | None) -> Money:
     """Settle one purchase of 100.00 in the country's currency, category apparel."""
-    true, none = np.ones(1, dtype=bool), np.zeros((1, 1), dtype=bool)
+    true = np.ones(1, dtype=bool)
     code = np.array([world.countries.index(country)])
     carts = Carts(
         country=code,
@@ -37,9 +37,6 @@ def purchase(world: World, *, country: str, offer: str, method: str, ship: str |
         declined_retry=~true,
         method=paid_by,
         converted=true,
-        payment_potential=none,
-        shipping_potential=none,
-        offer_potential=none,
     )
     return settle(world, carts, outcome, np.array([world.offer.index(offer)]))
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpz.data import keyed
-from cpz.simulator.choice import boosted_choices, boosted_gain, weights_of
+from cpz.simulator.choice import boosted_choices, boosted_gains, weights_of
 from cpz.simulator.nests import Nests, log_stable, nested_gains, nests_of, single_nests
 
 utilities = st.lists(st.floats(-6, 6), min_size=4, max_size=4)
@@ -39,7 +39,7 @@ def test_nests_of_one_are_the_plain_logit(values: list[float], leave: float, boo
     gain = np.array([[0.2, 0.5, 0.7, 1.0]])
     weights, left = weights_of(v, w0)
     _, boosted = nested_gains(v, w0, b, [gain], single_nests(4))[0]
-    assert boosted == pytest.approx(boosted_gain(weights, left, b, gain), rel=1e-9)
+    assert boosted == pytest.approx(boosted_gains(weights, left, b, [gain])[0], rel=1e-9)
 
 
 def test_an_empty_nest_takes_no_part() -> None:

@@ -26,7 +26,8 @@ def run(
     overrides: tuple[str, ...] = (),
     policies: dict[str, Policy] | None = None,
 ) -> Dataset:
-    config = SimulationConfig(name, n_sessions, 5, jobs, part_sessions)
+    # a session a job: even a small run starts its processes
+    config = SimulationConfig(name, n_sessions, 5, jobs, part_sessions, sessions_per_job=1)
     scenario = load_scenario("tiny", overrides)
     return simulate(Workspace(root), scenario, config, lambda _: None, policies)
 
@@ -160,3 +161,22 @@ def test_an_unknown_placement_and_bad_sizes_are_refused(tmp_path: Path) -> None:
     for size in ("n_sessions", "part_sessions", "jobs"):
         with pytest.raises(UsageError, match=size):
             run(tmp_path, **{size: 0})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="sessions_per_job"):
+        SimulationConfig("d", 100, 5, sessions_per_job=0)
+
+
+@pytest.mark.parametrize(
+    ("n_sessions", "jobs", "n_parts", "has_policies", "processes"),
+    [
+        (999, 4, 9, False, 1),  # less than a second process is worth
+        (2_999, 4, 9, False, 2),
+        (9_000, 4, 9, False, 4),
+        (9_000, 4, 3, False, 3),  # no more than there are parts
+        (999, 4, 9, True, 4),  # slow policies: always
+    ],
+)
+def test_processes_start_where_they_pay(
+    n_sessions: int, jobs: int, n_parts: int, has_policies: bool, processes: int
+) -> None:
+    config = SimulationConfig("d", n_sessions, 5, jobs, sessions_per_job=1_000)
+    assert config.processes(n_parts, has_policies=has_policies) == processes
