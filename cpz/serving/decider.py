@@ -11,8 +11,6 @@ from hashlib import blake2b
 from itertools import accumulate
 from typing import cast
 
-import numpy as np
-
 from cpz.data import keyed
 from cpz.data.errors import nearest
 from cpz.features.online import Cell, fact_cells
@@ -142,8 +140,10 @@ class Decider:
         self, request_id: str, places: Sequence[Place], rankings: Sequence[Ranking]
     ) -> list[Decided]:
         request = key_of(request_id)
-        keys = np.array([key_of(place.placement) for place in places], dtype=np.int64)
-        u = keyed.uniform(self.seed, _ACTION, request, keys).tolist()
+        u = [
+            keyed.uniform_one(self.seed, _ACTION, request, key_of(place.placement))
+            for place in places
+        ]
         return [
             _decided(place.placement, ranking, at, self._decision_id(request_id, place.placement))
             for place, ranking, at in zip(places, rankings, u, strict=True)

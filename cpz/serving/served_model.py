@@ -1,7 +1,7 @@
 """A model version made ready to serve, and which one answers whom."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cpz.data import keyed
@@ -31,6 +31,7 @@ class ServedModel:
         features: the declarations it reads.
         placements: its placements, ready to rank.
         rules: the context its requests may carry.
+        event_names: the names of its event features.
     """
 
     name: str
@@ -40,11 +41,11 @@ class ServedModel:
     features: tuple[Feature, ...]
     placements: dict[str, ServedPlacement]
     rules: ContextRules
+    event_names: tuple[str, ...] = field(init=False)
 
-    @property
-    def event_names(self) -> tuple[str, ...]:
-        """Return the names of the event features."""
-        return tuple(f.name for f in self.features if f.source is Source.EVENTS)
+    def __post_init__(self) -> None:
+        names = tuple(f.name for f in self.features if f.source is Source.EVENTS)
+        object.__setattr__(self, "event_names", names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Routing:
         """Return who answers a shopper, given its key as int64."""
         if self.canary is None:
             return self.champion
-        u = keyed.uniform(self.seed, _CANARY, shopper_key)[0]
+        u = keyed.uniform_one(self.seed, _CANARY, shopper_key)
         return self.canary if u < self.canary_share else self.champion
 
     @property

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from cpz.data.errors import UsageError
+from cpz.serving.app import FastLane
 from cpz.serving.endpoint import Gate
 
 _CHECK_S = 0.02
@@ -109,7 +110,7 @@ def run(
         say: told the address once the server listens.
     """
     config = uvicorn.Config(
-        app,
+        FastLane(app),
         loop="uvloop",
         http="httptools",
         ws="none",
