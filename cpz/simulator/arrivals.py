@@ -1,26 +1,19 @@
 """How many visits a shopper has and when: negative binomial counts, inverse-CDF times."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from cpz.data import keyed
 from cpz.simulator.columns import Floats, Ints, pick
-from cpz.simulator.settings import Scenario
-
-if TYPE_CHECKING:
-    from cpz.simulator.world import World
+from cpz.simulator.traffic_calendar import horizon_start_us
+from cpz.simulator.world import World
 
 TIER = "shopper.tier"
 COUNT = "shopper.visit_count"
 TIME = "visit.time"
 
-_PEAK_DAY_OF_YEAR = 350
 _HOUR_US = 3_600_000_000
 
 
@@ -60,12 +53,12 @@ def truncated_count_cdf(mean: float, shape: float, cap: int) -> Floats:
     return cumulative
 
 
-def tiers_of(world: "World", seed: int, shopper: Ints) -> Ints:
+def tiers_of(world: World, seed: int, shopper: Ints) -> Ints:
     """Return each shopper's tier code."""
     return pick(keyed.uniform(seed, TIER, shopper), world.tier_cdf)
 
 
-def visit_counts(world: "World", seed: int, shopper: Ints) -> Ints:
+def visit_counts(world: World, seed: int, shopper: Ints) -> Ints:
     """Return how many visits each shopper makes in the horizon, at least 1.
 
     A pure function of the shopper: the plan of parts and the parts themselves agree on it.
@@ -82,40 +75,7 @@ def visit_counts(world: "World", seed: int, shopper: Ints) -> Ints:
     return counts
 
 
-def hourly_intensity(scenario: Scenario, timezone: str) -> Floats:
-    """Return the relative traffic of each UTC hour of the horizon, seen from one time zone."""
-    traffic, horizon = scenario.traffic, scenario.horizon
-    start = datetime.combine(horizon.start, time(), tzinfo=UTC)
-    zone = ZoneInfo(timezone)
-    boosted = promotion_days(scenario)
-    result = np.empty(horizon.days * 24)
-    for hour in range(len(result)):
-        local = (start + timedelta(hours=hour)).astimezone(zone)
-        phase = 2 * math.pi * (local.timetuple().tm_yday - _PEAK_DAY_OF_YEAR) / 365
-        result[hour] = (
-            traffic.hour_index[local.hour]
-            * traffic.weekday_index[local.weekday()]
-            * (1 + traffic.season_amplitude * math.cos(phase))
-            * (traffic.promotion_boost if boosted[hour // 24] else 1.0)
-        )
-    return result
-
-
-def promotion_days(scenario: Scenario) -> Sequence[bool]:
-    """Return for each UTC day of the horizon whether the calendar has a promotion."""
-    return [
-        any(p.first_day <= day < p.first_day + p.days for p in scenario.promotions)
-        for day in range(scenario.horizon.days)
-    ]
-
-
-def horizon_start_us(scenario: Scenario) -> int:
-    """Return the horizon's first instant in UTC microseconds since 1970."""
-    start = datetime.combine(scenario.horizon.start, time(), tzinfo=UTC)
-    return int(start.timestamp()) * 1_000_000
-
-
-def draw_arrivals(world: "World", seed: int, shopper: Ints, country: Ints, keep: Ints) -> Arrivals:
+def draw_arrivals(world: World, seed: int, shopper: Ints, country: Ints, keep: Ints) -> Arrivals:
     """Draw all visits of the shoppers, sort them by time, and keep each shopper's first ones.
 
     Args:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.arrivals import Arrivals, horizon_start_us, promotion_days
+from cpz.simulator.arrivals import Arrivals
 from cpz.simulator.columns import Floats, Ints, Mask, looked_up, pick
 from cpz.simulator.population import Shoppers
 from cpz.simulator.settings import Catalogue
+from cpz.simulator.traffic_calendar import horizon_start_us, promotion_days
 from cpz.simulator.world import World
 
 SAME_DEVICE = "visit.same_device"

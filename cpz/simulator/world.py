@@ -7,11 +7,11 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from cpz.simulator.arrivals import horizon_start_us, hourly_intensity
 from cpz.simulator.columns import Floats, Ints, Mask
 from cpz.simulator.nests import Nests, nests_of
 from cpz.simulator.schedule import regimes
 from cpz.simulator.settings import Scenario
+from cpz.simulator.traffic_calendar import horizon_start_us, hourly_intensity
 
 _SHARE_FLOOR = 0.005
 _HOUR_US = 3_600_000_000

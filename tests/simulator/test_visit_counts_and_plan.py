@@ -5,15 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpz.simulator.arrivals import (
-    draw_arrivals,
-    hourly_intensity,
-    promotion_days,
-    truncated_count_cdf,
-    visit_counts,
-)
+from cpz.simulator.arrivals import draw_arrivals, truncated_count_cdf, visit_counts
 from cpz.simulator.plan import ranges
 from cpz.simulator.population import countries_of
+from cpz.simulator.traffic_calendar import hourly_intensity, promotion_days
 from cpz.simulator.world import World
 
 
