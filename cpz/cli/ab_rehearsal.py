@@ -19,7 +19,7 @@ from cpz.cli.ab_runs import gates, shares_of
 from cpz.cli.arguments import ExperimentArguments
 from cpz.cli.outcome import Outcome, Output, command_line
 from cpz.cli.progress import progress_bar
-from cpz.cli.run_folder import RunFolder, open_run, to_toml
+from cpz.cli.run_folder import open_run
 from cpz.data import keyed
 from cpz.data.ab_metrics import Experiment, columns_of, experiment_of
 from cpz.data.ab_units import unit_table
@@ -92,10 +92,7 @@ def run_experiment(
         truth=true_effects(rehearsed.both, experiment, analysis),
     )
     settings = {"ab simulate": {**asdict(arguments), "jobs": None}}
-    folder = open_run(workspace, "ab", settings)
-    if out is not None:
-        Workspace(out).ensure(out)
-        folder = RunFolder(out, to_toml(settings))
+    folder = open_run(workspace, "ab", settings, out)
     html = render(rehearsal_report(result, folder.config, command_line(), table.warnings))
     files = (folder.path / "units.parquet", folder.path / "metrics.toml")
     units.write_parquet(files[0])

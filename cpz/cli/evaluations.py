@@ -20,7 +20,7 @@ from cpz.cli.results import (
     TrueValues,
     evaluate_result,
 )
-from cpz.cli.run_folder import RunFolder, open_run, to_toml
+from cpz.cli.run_folder import open_out, open_run
 from cpz.cli.true_values import true_values
 from cpz.data.dataset import Dataset, open_dataset
 from cpz.data.errors import NotFoundError, UsageError
@@ -100,7 +100,7 @@ def run_evaluate(
     is_binary = all(part.outcome.inputs.objective == "binary" for part in model.placements.values())
     unit = PERCENT if is_binary else PLAIN
     settings = {"evaluate": asdict(arguments)}
-    folder = open_run(workspace, "evaluate", settings) if out is None else _folder(out, settings)
+    folder = open_run(workspace, "evaluate", settings, out)
     html = render(evaluation_report(result, study, unit, folder.config, command_line()))
     outcome = Outcome(
         "evaluate",
@@ -138,7 +138,7 @@ def run_evaluate_log(
     unit = PERCENT if np.isin(log.reward, (0.0, 1.0)).all() else PLAIN
     outputs: tuple[Output, ...] = ()
     if out is not None:
-        folder = _folder(out, {"evaluate": asdict(arguments), "log": str(log_path)})
+        folder = open_out(out, {"evaluate": asdict(arguments), "log": str(log_path)})
         html = render(evaluation_report(result, None, unit, folder.config, command_line()))
         outputs = folder.write(result, html)
     paths = (log_path, map_path, arguments.policy, q_hat_path)
@@ -152,11 +152,6 @@ def run_evaluate_log(
         outputs=outputs,
     )
     return Evaluated(outcome, result, unit)
-
-
-def _folder(out: Path, settings: Mapping[str, object]) -> RunFolder:
-    Workspace(out).ensure(out)
-    return RunFolder(out, to_toml(settings))
 
 
 def _dataset_result(dataset: Dataset, study: ModelStudy, *, with_truth: bool) -> EvaluateResult:

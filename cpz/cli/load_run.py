@@ -1,6 +1,5 @@
 """Run a load test and show it. Imports heavy modules, so the command imports this one late."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from rich.console import RenderableType
 
 from cpz.cli.load_report import load_report
 from cpz.cli.outcome import Gate, Outcome, command_line
-from cpz.cli.run_folder import RunFolder, open_run, to_toml
+from cpz.cli.run_folder import open_run
 from cpz.cli.serving import missing_extra
 from cpz.cli.tables import grid, spaced
 from cpz.data.dataset import open_dataset
@@ -63,7 +62,7 @@ def run_load_test(
     visits = _visits(workspace, arguments)
     result = run_load(config, visits)
     settings = {"load": asdict(arguments) | {"api_key_file": None}}
-    folder = _folder(workspace, out, settings)
+    folder = open_run(workspace, "load", settings, out)
     gates = tuple(
         Gate(
             limit.text,
@@ -135,13 +134,6 @@ def _visits(workspace: Workspace, arguments: LoadArguments) -> list[Recommend]:
             hint=nearest(arguments.placement, known),
         )
     return chosen
-
-
-def _folder(workspace: Workspace, out: Path | None, settings: Mapping[str, object]) -> RunFolder:
-    if out is None:
-        return open_run(workspace, "load", settings)
-    Workspace(out).ensure(out)
-    return RunFolder(out, to_toml(settings))
 
 
 def _warnings(result: LoadResult) -> tuple[str, ...]:

@@ -43,8 +43,17 @@ class RunFolder:
         )
 
 
-def open_run(workspace: Workspace, command: str, config: Mapping[str, object]) -> RunFolder:
-    """Open the folder of a run, named by the command and a digest of its resolved config."""
+def open_out(out: Path, config: Mapping[str, object]) -> RunFolder:
+    """Open the folder that a user named with --out."""
+    return RunFolder(Workspace(out).ensure(out), to_toml(config))
+
+
+def open_run(
+    workspace: Workspace, command: str, config: Mapping[str, object], out: Path | None = None
+) -> RunFolder:
+    """Open `out`, or the run's own folder, named by command and digest of its resolved config."""
+    if out is not None:
+        return open_out(out, config)
     text = to_toml(config)
     digest = blake2b(text.encode(), digest_size=5).hexdigest()
     return RunFolder(workspace.ensure(workspace.run(f"{command}-{digest}")), text)

@@ -5,7 +5,6 @@ metric; docs/commands/ab-analyze.md shows one.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from cpz.data.errors import ConfigError, NotFoundError, nearest
+from cpz.data.errors import ConfigError, nearest
+from cpz.data.toml_files import read_toml
 
 Kind = Literal["mean", "proportion", "ratio"]
 Better = Literal["higher", "lower"]
@@ -137,12 +137,7 @@ def load_experiment(path: Path) -> Experiment:
         ConfigError: not TOML, an unknown key (the nearest known one is named), a missing key, a
             wrong type, or a value out of range; the message names the key.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise NotFoundError(f"{path}: no such metrics file", path=str(path)) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not a readable TOML file ({error})", path=str(path)) from error
+    document = read_toml(path, "metrics file")
     return experiment_of(document, str(path))
 
 

@@ -17,14 +17,14 @@ Names and defaults of the rules follow Kayenta's canary configuration
 (github.com/spinnaker/kayenta, docs/canary-config.md).
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from cpz.data.errors import ConfigError, NotFoundError, nearest
+from cpz.data.errors import ConfigError, nearest
+from cpz.data.toml_files import read_toml
 
 Direction = Literal["either", "increase", "decrease"]
 Percent = Annotated[float, Meta(ge=0, le=100)]
@@ -100,12 +100,7 @@ def load_judge_config(path: Path) -> JudgeConfig:
         ConfigError: not TOML, an unknown key (the nearest known one is named), a wrong type, a
             value out of range, weights above 100, or thresholds in the wrong order.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise NotFoundError(f"{path}: no such configuration", path=str(path)) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not a readable TOML file ({error})", path=str(path)) from error
+    document = read_toml(path, "configuration")
     _refuse_unknown(document, str(path))
     try:
         config = msgspec.convert(document, JudgeConfig)

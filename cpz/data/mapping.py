@@ -1,7 +1,6 @@
 """The mapping file: which columns of a foreign log mean what. One TOML file, three kinds."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -9,7 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta, Struct, inspect
 
-from cpz.data.errors import ConfigError, NotFoundError, nearest
+from cpz.data.errors import ConfigError, nearest
+from cpz.data.toml_files import read_toml
 
 OptionList = tuple[str | int, ...]
 Names = tuple[str, ...]
@@ -175,12 +175,7 @@ def load_mapping(path: Path) -> Mapping:
         ConfigError: not TOML, an unknown key (the nearest known one is named), a missing key, a
             wrong type, or a value out of range; the message names the key.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise NotFoundError(f"{path}: no such mapping file", path=str(path)) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not a readable TOML file ({error})", path=str(path)) from error
+    document = read_toml(path, "mapping file")
     return mapping_of(document, str(path))
 
 
