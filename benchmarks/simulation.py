@@ -101,6 +101,10 @@ def main() -> None:
             name: round(options.sessions / statistics.median(cpu[name]))
             for name in ("jobs_1", "jobs_2")
         },
+        "cpu_us_per_session": {
+            name: round(1e6 * statistics.median(cpu[name]) / options.sessions, 2)
+            for name in ("jobs_1", "jobs_2")
+        },
         "ratio_to_write_floor": {
             name: round(median[name] / median["write_floor"], 2) for name in ("jobs_1", "jobs_2")
         },

@@ -76,7 +76,7 @@ def _check_files(dataset: Dataset, table: str) -> Iterator[Finding]:
             problem = "is missing"
         elif path.stat().st_size != part.bytes:
             problem = f"has {path.stat().st_size} bytes, the manifest says {part.bytes}"
-        elif file_hash(path) != part.blake2b:
+        elif file_hash(path) != part.sha256:
             problem = "has another content than the manifest says"
         else:
             continue

@@ -10,7 +10,7 @@ import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from pathlib import Path
 
 import msgspec
@@ -27,7 +27,7 @@ from cpz.data.manifest import (
     encode,
     read_manifest,
 )
-from cpz.data.tables import TABLES
+from cpz.data.tables import ASCENDING, INCOMPRESSIBLE, TABLES
 from cpz.data.workspace import Workspace, write_atomically
 
 PartRecord = dict[str, Part]
@@ -131,12 +131,9 @@ def recipe_digest(recipe: Recipe) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """Return a file's content hash (BLAKE2b, 128 bit)."""
-    hasher = blake2b(digest_size=16)
+    """Return a file's content hash: SHA-256, as `sha256sum` prints it."""
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            hasher.update(block)
-    return hasher.hexdigest()
+        return file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,22 +179,39 @@ class Staging:
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write one Parquet file: zstd level 1, dictionaries on categorical columns only."""
-    categorical = [
-        field.name
-        for field in table.schema
-        if pa.types.is_dictionary(field.type)
-        or (pa.types.is_list(field.type) and pa.types.is_dictionary(field.type.value_type))
-    ]
-    leaves = [f"{name}.list.element" for name in categorical]
+    """Write one Parquet file, each column in the encoding that is cheapest for what it holds.
+
+    Categories get a dictionary. Columns that grow from row to row (`ASCENDING`) are written as
+    differences. Everything is compressed by LZ4, which costs a tenth more bytes than zstd and an
+    eighth less time to write; but not `INCOMPRESSIBLE` columns, where any codec works for nothing.
+    """
+    leaves = {_leaf(field): field for field in table.schema}
+    ascending = {leaf: "DELTA_BINARY_PACKED" for leaf, f in leaves.items() if _is_ascending(f)}
+    codecs = {leaf: "none" if f.name in INCOMPRESSIBLE else "lz4" for leaf, f in leaves.items()}
+    categorical = [leaf for leaf, f in leaves.items() if _is_categorical(f.type)]
     pq.write_table(
         table,
         path,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=categorical + leaves,  # pyright: ignore[reportArgumentType]
+        compression=codecs,  # pyright: ignore[reportArgumentType]
+        use_dictionary=categorical,  # pyright: ignore[reportArgumentType]
+        column_encoding=ascending or None,
         write_statistics=False,
     )
+
+
+def _leaf(field: pa.Field) -> str:
+    """Return the path of a column's values within a Parquet schema."""
+    return f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
+
+
+def _is_categorical(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(kind.value_type if pa.types.is_list(kind) else kind))
+
+
+def _is_ascending(field: pa.Field) -> bool:
+    # ids of foreign logs may be texts, for which this encoding does not exist
+    is_number = pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)
+    return bool(field.name in ASCENDING and is_number)
 
 
 def stage(workspace: Workspace, name: str, recipe: Recipe) -> Staging:

@@ -107,7 +107,7 @@ def _recipe(path: Path, mapping: Mapping, imported: ImportedTables) -> Recipe:
         placements=imported.placements,
         context=imported.context,
         settings=msgspec.json.decode(msgspec.json.encode(mapping)),
-        source={"file": path.name, "blake2b": file_hash(path)},
+        source={"file": path.name, "sha256": file_hash(path)},
         versions={"cpz": __version__, "polars": pl.__version__, "pyarrow": pa.__version__},
         notes=imported.notes,
     )

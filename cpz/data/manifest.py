@@ -7,7 +7,7 @@ import msgspec
 
 from cpz.data.errors import DataError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -16,7 +16,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str
     rows: int
     bytes: int
-    blake2b: str
+    sha256: str
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -78,10 +78,20 @@ def greedy_propensities(scores: Floats, eligible: Mask, epsilon: float = 0.0) ->
     array([[0.25, 0.  , 0.75]])
     """
     masked = np.where(eligible, scores, -np.inf)
-    best = masked.argmax(axis=1)
     result = epsilon * uniform_propensities(eligible)
-    result[np.arange(len(best)), best] += 1.0 - epsilon
+    rows = np.arange(len(eligible))
+    result[rows, _first_best(masked)] += 1.0 - epsilon
     return result
+
+
+def _first_best(scores: Floats) -> npt.NDArray[np.int64]:
+    """Return each row's first largest column; column by column, for the rows are short."""
+    best = np.zeros(len(scores), dtype=np.int64)
+    top = scores[:, 0].copy()
+    for column in range(1, scores.shape[1]):
+        best[scores[:, column] > top] = column
+        np.maximum(top, scores[:, column], out=top)
+    return best
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +135,14 @@ class PopularityPolicy:
             )
             for country, row in self.shares.items()
         }
-        scores = np.tile(table[""], (len(visits), 1))
-        if "country" in visits.context.columns:
+        row = np.zeros(len(visits), dtype=np.int64)
+        names = ["", *(table.keys() - {""})]
+        if len(names) > 1 and "country" in visits.context.columns:
             country = visits.context["country"].cast(pl.String)
-            for name in set(country.unique().to_list()) & table.keys():
-                scores[(country == name).to_numpy()] = table[name]
+            for at, name in enumerate(names[1:], start=1):
+                row[(country == name).to_numpy()] = at
+        # the options' columns each in one piece: what follows walks along them
+        scores = np.take(np.array([table[name] for name in names]).T, row, axis=1).T
         return greedy_propensities(scores, visits.eligible, self.epsilon)
 
     def observe(self, events: pl.DataFrame) -> None:

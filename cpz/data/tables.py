@@ -26,6 +26,19 @@ EVENT_TYPES = (
     "charged_back",
 )
 
+#: Columns that mostly grow by small steps from row to row: stored as differences.
+ASCENDING = ("event_id", "session_id", "decision_id", "occurred_at", "received_at")
+
+#: Columns of which every bit is as good as random, so that compression only costs time.
+INCOMPRESSIBLE = (
+    "occurred_at",
+    "received_at",
+    "started_at",
+    "duration_s",
+    *(f"{placement}_expected" for placement in PLACEMENTS),
+    *(f"{placement}_expected_margin" for placement in PLACEMENTS),
+)
+
 #: Columns that never become model inputs by default: they are kept for audits.
 SENSITIVE = ("age_band", "gender", "name", "email", "address", "city")
 
@@ -121,30 +134,36 @@ DECISIONS = _schema(
     ("reward", pa.float64(), False),
 )
 
-#: A session's sealed ground truth. Each list has one entry per option of the placement, in the
-#: manifest's order, null where the option was not eligible. `<placement>_expected` is the exact
-#: probability of conversion had that option been shown, the other placements drawn from the logging
-#: policy; `<placement>_expected_margin` the same for the margin in minor units of the session's
-#: currency; `<placement>_potential` the conversion that this session's noise would have given;
-#: `<placement>_propensity` the logging policy's full distribution.
+#: Values of options, without nulls.
+VALUES = pa.list_(pa.field("element", pa.float64(), nullable=False))
+
+#: A session's sealed ground truth. `<placement>_eligible` has bit j set where option j, in the
+#: manifest's order, could have been shown. Each list has one entry per eligible option, in that
+#: order; `cpz.data.truth.option_table` spreads it over all options. `<placement>_expected` is the
+#: exact probability of conversion had that option been shown, the other placements drawn from the
+#: logging policy; `<placement>_expected_margin` the same for the margin in minor units of the
+#: session's currency; `<placement>_propensity` the logging policy's full distribution;
+#: `payment_taste` the shopper's latent taste. `<placement>_potential` has bit j set where this
+#: session, with its own noise, would have converted had option j been shown.
 TRUTH = _schema(
     ("session_id", pa.int64(), False),
     ("shopper_id", pa.int64(), False),
     *(
-        (f"{placement}_{what}", pa.list_(kind), False)
+        (f"{placement}_{what}", kind, False)
         for placement in PLACEMENTS
         for what, kind in (
-            ("expected", pa.float64()),
-            ("potential", pa.bool_()),
-            ("propensity", pa.float64()),
+            ("eligible", pa.int64()),
+            ("potential", pa.int64()),
+            ("expected", VALUES),
+            ("expected_margin", VALUES),
+            ("propensity", VALUES),
         )
     ),
     ("price_sensitivity", pa.float64(), False),
     ("patience", pa.float64(), False),
     ("trust", pa.float64(), False),
-    ("payment_taste", pa.list_(pa.float64()), False),
+    ("payment_taste", VALUES, False),
     ("fault_mask", pa.int64(), False),
-    *((f"{placement}_expected_margin", pa.list_(pa.float64()), False) for placement in PLACEMENTS),
 )
 
 SCHEMAS: dict[str, pa.Schema] = {

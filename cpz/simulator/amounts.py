@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.simulator.cart import Carts
-from cpz.simulator.columns import Floats, looked_up
+from cpz.simulator.columns import Floats, Ints, looked_up
 from cpz.simulator.money import basis_points
 from cpz.simulator.world import World
 
@@ -31,10 +31,18 @@ class Amounts:
     fee_fixed: Floats
 
 
-def amounts_of(world: World, carts: Carts) -> Amounts:
-    """Work out the amounts of n carts; only the fee's own rounding is left out."""
+def amounts_of(world: World, carts: Carts, methods: Ints | None = None) -> Amounts:
+    """Work out the amounts of n carts; only the fee's own rounding is left out.
+
+    Args:
+        world: the compiled scenario.
+        carts: n carts.
+        methods: the payment methods whose fees are wanted, None for all.
+    """
     s = world.scenario
-    methods = tuple(s.payment.values())
+    payment = tuple(s.payment.values())
+    offered = range(len(payment)) if methods is None else methods.tolist()
+    charges = [payment[method] for method in offered]
     value = carts.value_minor
     discount_bp = np.array([o.discount_bp for o in s.offer.values()])[:, None]
     discount = basis_points(value, discount_bp).T
@@ -43,9 +51,9 @@ def amounts_of(world: World, carts: Carts) -> Amounts:
     price = np.rint(world.shipping_price_cents[None] * units)
     cost = np.rint(np.array([o.cost_cents for o in s.shipping.values()]) * units)
     is_shipped = ~carts.is_digital[:, None, None]
-    fixed_cents = np.array([m.fee_fixed_cents for m in methods])
+    fixed_cents = np.array([m.fee_fixed_cents for m in charges])
     fixed = np.rint(fixed_cents * world.minor_per_cent[:, None])
-    rate = np.array([m.fee_bp for m in methods]) / 10_000.0
+    rate = np.array([m.fee_bp for m in charges]) / 10_000.0
     return Amounts(
         goods=(value[:, None] - discount).astype(np.float64),
         item_margin=(basis_points(value, margin_bp)[:, None] - discount).astype(np.float64),

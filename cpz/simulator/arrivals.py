@@ -96,6 +96,25 @@ def draw_arrivals(world: World, seed: int, shopper: Ints, country: Ints, keep: I
         mine = country[row] == code
         at = np.interp(u[mine], world.intensity_cdf[code], hours)
         started[mine] = (at * _HOUR_US).astype(np.int64)
-    started = started[np.lexsort((started, row))] + horizon_start_us(world.scenario)
+    started = sorted_within(row, started) + horizon_start_us(world.scenario)
     kept = visit < keep[row]
     return Arrivals(row[kept], shopper[row[kept]], visit[kept], started[kept])
+
+
+def sorted_within(row: Ints, value: Ints) -> Ints:
+    """Return the values of each row in ascending order.
+
+    Args:
+        row: (n,) ascending.
+        value: (n,) at least 0.
+
+    >>> sorted_within(np.array([0, 0, 1, 1]), np.array([7, 5, 3, 9]))
+    array([5, 7, 3, 9])
+    """
+    span = int(value.max(initial=0)) + 1
+    if span * (int(row.max(initial=0)) + 1) >= 2**63:
+        return value[np.lexsort((value, row))]
+    # one sort of whole numbers is several times faster than two of pairs
+    offset = row * span
+    result: Ints = np.sort(offset + value) - offset
+    return result

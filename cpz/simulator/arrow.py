@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from cpz.data.tables import TIME
@@ -27,29 +26,17 @@ def category_lists(names: Sequence[str], mask: Mask) -> pa.ListArray:
     return lists(mask.sum(axis=1), categories(names, codes))
 
 
-def lists(lengths: Ints, values: pa.Array) -> pa.ListArray:
+def lists(lengths: Ints, values: pa.Array, kind: pa.ListType | None = None) -> pa.ListArray:
     """Return consecutive pieces of the values, of the given lengths, as lists.
+
+    Args:
+        lengths: (n,).
+        values: as many as the lengths add up to.
+        kind: the lists' type, where it is not just a list of the values' type.
 
     >>> lists(np.array([2, 0, 1]), pa.array([5, 6, 7])).to_pylist()
     [[5, 6], [], [7]]
     """
     offsets = np.zeros(len(lengths) + 1, dtype=np.int32)
     np.cumsum(lengths, out=offsets[1:])
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
-
-
-def fixed_lists(table: npt.NDArray[np.generic], present: Mask | None = None) -> pa.ListArray:
-    """Return each row of an (n, K) table as a list of K, null where not present."""
-    n, width = table.shape
-    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * width)
-    valid = None if present is None else _bits(present)
-    is_mask = table.dtype == np.bool_
-    content = _bits(table.astype(np.bool_)) if is_mask else pa.py_buffer(table.tobytes())
-    kind = pa.from_numpy_dtype(table.dtype)
-    return pa.ListArray.from_arrays(
-        offsets, pa.Array.from_buffers(kind, n * width, [valid, content])
-    )
-
-
-def _bits(mask: Mask) -> pa.Buffer:
-    return pa.py_buffer(np.packbits(mask, bitorder="little"))
+    return pa.ListArray.from_arrays(pa.array(offsets), values, type=kind)

@@ -13,7 +13,7 @@ import numpy as np
 
 from cpz.simulator.amounts import Amounts
 from cpz.simulator.choice import boosted_gains, sum_of_others, weights_of
-from cpz.simulator.columns import Floats, row_sums, sigmoid
+from cpz.simulator.columns import Floats, first_alike, row_sums, sigmoid
 from cpz.simulator.nests import Nests, nested_gains
 from cpz.simulator.situation import Situation
 
@@ -88,23 +88,30 @@ def paying(situation: Situation, nests: Nests, amounts: Amounts) -> Paying:
 def reaching(situation: Situation, amounts: Amounts) -> Reaching:
     """Return what happens up to payment under each offer o and preselection s, (n, Ko, Ks)."""
     stay = (1.0 - sigmoid(situation.review)) * situation.survival[:, None]
-    digital = situation.is_digital[:, None]
     n_options = situation.shipping.shape[2]
+    # most offers do not touch shipping, so that what follows from it is worked out once
+    same_as = first_alike(situation.shipping, amounts.price, amounts.shipping_cost)
+    shipped: list[tuple[Floats, Floats, Floats]] = []
     stays, earns, charges = [], [], []
-    for offer in range(situation.shipping.shape[1]):
-        weights, leave = weights_of(situation.shipping[:, offer], situation.shipping_leave)
-        boost = situation.shipping_boost
-        price, cost = amounts.price[:, offer], amounts.shipping_cost[:, offer]
-        gains = (np.ones_like(weights), price, cost)
-        # price and cost are 0 for digital carts, whose utilities are all -inf
-        kept, paid, lost = boosted_gains(weights, leave, boost, gains)
-        kept = np.where(digital, 1.0, kept)
+    for offer, first in enumerate(same_as):
+        known = shipped[first] if first < offer else _shipped(situation, amounts, offer)
+        shipped.append(known)
+        kept, paid, lost = known
         here = stay[:, offer, None]
         stays.append((here * kept).T)
         earns.append((here * (kept * amounts.item_margin[:, offer, None] - lost)).T)
         charges.append((here * (kept * amounts.goods[:, offer, None] + paid)).T)
     shape = (n_options, len(stays), len(stay))
     return Reaching(*(np.stack(t, axis=1).reshape(shape).T for t in (stays, earns, charges)))
+
+
+def _shipped(situation: Situation, amounts: Amounts, offer: int) -> tuple[Floats, Floats, Floats]:
+    """Return the probability to stay and the expected price and cost of shipping, (n, Ks) each."""
+    weights, leave = weights_of(situation.shipping[:, offer], situation.shipping_leave)
+    gains = (np.ones_like(weights), amounts.price[:, offer], amounts.shipping_cost[:, offer])
+    # price and cost are 0 for digital carts, whose utilities are all -inf
+    kept, paid, lost = boosted_gains(weights, leave, situation.shipping_boost, gains)
+    return np.where(situation.is_digital[:, None], 1.0, kept), paid, lost
 
 
 def expected_values(

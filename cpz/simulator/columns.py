@@ -4,7 +4,7 @@ Tables of n rows and K options are kept in Fortran order, each option's column i
 and maxima over the few options then run along memory.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
@@ -35,6 +35,36 @@ def take(block: Block, rows: Rows) -> Block:
     return kind(*[looked_up(column, rows) for column in columns])
 
 
+def take_columns(block: Block, rows: Ints, columns: Mapping[str, Ints]) -> Block:
+    """Return the block's rows, and of the tables that are named only some columns.
+
+    Args:
+        block: n rows.
+        rows: which of them.
+        columns: field -> which columns of its (n, K) table.
+    """
+    kind: Callable[..., Block] = type(block)
+    cut = []
+    for name in _names(type(block)):
+        table = getattr(block, name)
+        if name not in columns:
+            cut.append(looked_up(table, rows))
+            continue
+        part = np.empty((len(columns[name]), len(rows)), dtype=table.dtype)
+        for at, column in enumerate(columns[name].tolist()):
+            part[at] = table[:, column].take(rows)
+        cut.append(part.T)
+    return kind(*cut)
+
+
+def put(block: Block, rows: slice, values: Block) -> None:
+    """Write `values` into the block's rows, but for columns that are those very rows already."""
+    for name in _names(type(block)):
+        old, new = getattr(block, name)[rows], getattr(values, name)
+        if not np.may_share_memory(old, new):
+            old[...] = new
+
+
 @lru_cache(maxsize=32)
 def _names(kind: "type[DataclassInstance]") -> tuple[str, ...]:
     # blocks are cut for every rank: asking the dataclass each time would show
@@ -57,7 +87,21 @@ def looked_up(table: npt.NDArray[Value], rows: Ints) -> npt.NDArray[Value]:
     >>> looked_up(np.array([[1, 2], [3, 4]]), np.array([1, 1, 0])).tolist()
     [[3, 4], [3, 4], [1, 2]]
     """
-    return np.take(table.T, rows, axis=-1).T
+    return table.T.take(rows, axis=-1).T
+
+
+def first_alike(*tables: Floats) -> list[int]:
+    """Return for each column on axis 1 the first one that equals it in all of the tables.
+
+    >>> first_alike(np.array([[1.0, 2.0, 1.0]]))
+    [0, 1, 0]
+    """
+
+    def equal(one: int, other: int) -> bool:
+        return all(np.array_equal(table[:, one], table[:, other]) for table in tables)
+
+    columns = range(tables[0].shape[1])
+    return [next(one for one in columns if one == other or equal(one, other)) for other in columns]
 
 
 def sigmoid(x: Floats) -> Floats:

@@ -48,6 +48,33 @@ class Decided:
         """Return the three shown options."""
         return Shown(self.payment, self.shipping, self.offer)
 
+    @property
+    def logged(self) -> "Logged":
+        """Return what the log holds of it."""
+        rows, chances = np.arange(len(self.payment)), []
+        for placement in PLACEMENTS:
+            action = np.maximum(getattr(self, placement), 0)
+            chances.append(self.propensity.of(placement)[rows, action])
+        return Logged(self.payment, self.shipping, self.offer, *chances)
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What the log of n visits holds of the decisions.
+
+    Attributes:
+        payment, shipping, offer: (n,) as in `Decided`.
+        payment_propensity, shipping_propensity, offer_propensity: (n,) the probability with which
+            that option was drawn, meaningless where none was.
+    """
+
+    payment: Ints
+    shipping: Ints
+    offer: Ints
+    payment_propensity: Floats
+    shipping_propensity: Floats
+    offer_propensity: Floats
+
 
 @dataclass(frozen=True, slots=True)
 class Chooser:

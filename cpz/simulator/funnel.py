@@ -5,12 +5,12 @@ logged option is one of the potential outcomes. `play` walks the logged path alo
 that the next visit depends on; `potentials` follows for many visits at once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cpz.simulator.choice import best_of, best_of_others, boosted_choice, boosted_choices
-from cpz.simulator.columns import Floats, Ints, Mask, sigmoid
+from cpz.simulator.columns import Floats, Ints, Mask, first_alike, sigmoid
 from cpz.simulator.noise import Noise
 from cpz.simulator.outcome import Outcome, Potentials
 from cpz.simulator.situation import Situation
@@ -23,6 +23,12 @@ class Shown:
     payment: Ints
     shipping: Ints
     offer: Ints
+
+    def renumbered(self, methods: Ints, n_methods: int) -> "Shown":
+        """Return the same with payment options numbered within `methods`, 0 for any other."""
+        number = np.zeros(n_methods, dtype=np.int64)
+        number[methods] = np.arange(len(methods))
+        return replace(self, payment=number[self.payment])
 
 
 def play(situation: Situation, noise: Noise, shown: Shown) -> Outcome:
@@ -119,7 +125,10 @@ def _stays_at_shipping(situation: Situation, noise: Noise) -> Mask:
     n_offers, n_options = situation.shipping.shape[1:]
     leave = situation.shipping_leave + noise.shipping[:, -1]
     stays = np.empty((n_options, n_offers, len(leave)), dtype=np.bool_).T
-    for offer in range(n_offers):
+    for offer, first in enumerate(first_alike(situation.shipping)):
+        if first < offer:
+            stays[:, offer] = stays[:, first]
+            continue
         utility = situation.shipping[:, offer] + noise.shipping[:, :-1]
         stays[:, offer] = boosted_choices(utility, leave, situation.shipping_boost) < n_options
     stays |= situation.is_digital[:, None, None]

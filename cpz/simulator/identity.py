@@ -75,9 +75,8 @@ def identity_columns(world: World, seed: int, shoppers: Shoppers) -> dict[str, p
     # a market without shoppers in this part needs no pool of its own; any will stand in
     stand_in = min(used, default=0)
     locales = [m.locale for m in world.scenario.markets.values()]
-    pools = [
-        pool_of(locales[code if code in used else stand_in], size) for code in range(len(locales))
-    ]
+    chosen = (locales[code if code in used else stand_in] for code in range(len(locales)))
+    entries = _entries(tuple(chosen), size)
     base = shoppers.country * size
     first = _first_names(world, seed, shoppers, size)
     last = base + _draw(seed, LAST_NAME, shoppers.shopper, size)
@@ -86,23 +85,48 @@ def identity_columns(world: World, seed: int, shoppers: Shoppers) -> dict[str, p
     city = base + _draw(seed, CITY, shoppers.shopper, size)
     domain = _draw(seed, DOMAIN, shoppers.shopper, len(_DOMAINS))
 
-    first_names = [name for pool in pools for name in pool.female + pool.male]
-    last_names = [name for pool in pools for name in pool.last]
-    cities = _gather([name for pool in pools for name in pool.city], city)
-    streets = _gather([name for pool in pools for name in pool.street], street)
     # the id makes each address unique, as a shop requires
     local = _joined(
-        _gather([slug(name) for name in first_names], first),
-        _gather([slug(name) for name in last_names], last),
+        _gather(entries.first_slug, first),
+        _gather(entries.last_slug, last),
         pa.array(shoppers.shopper).cast(pa.string()),
         ".",
     )
+    houses = pa.array(house).cast(pa.string())
     return {
-        "name": _joined(_gather(first_names, first), _gather(last_names, last), " "),
-        "email": _joined(local, _gather(list(_DOMAINS), domain), "@"),
-        "address": _joined(streets, pa.array(house).cast(pa.string()), " "),
-        "city": cities,
+        "name": _joined(_gather(entries.first, first), _gather(entries.last, last), " "),
+        "email": _joined(local, _gather(pa.array(_DOMAINS), domain), "@"),
+        "address": _joined(_gather(entries.street, street), houses, " "),
+        "city": _gather(entries.city, city),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """The pools of several markets one after the other; slugs go into e-mail addresses."""
+
+    first: pa.Array
+    last: pa.Array
+    first_slug: pa.Array
+    last_slug: pa.Array
+    street: pa.Array
+    city: pa.Array
+
+
+@lru_cache(maxsize=4)
+def _entries(locales: tuple[str, ...], size: int) -> _Entries:
+    """Put the pools of the locales together, once a process and not for each part."""
+    pools = [pool_of(locale, size) for locale in locales]
+    first = [name for pool in pools for name in pool.female + pool.male]
+    last = [name for pool in pools for name in pool.last]
+    return _Entries(
+        first=pa.array(first, pa.string()),
+        last=pa.array(last, pa.string()),
+        first_slug=pa.array([slug(name) for name in first], pa.string()),
+        last_slug=pa.array([slug(name) for name in last], pa.string()),
+        street=pa.array([name for pool in pools for name in pool.street], pa.string()),
+        city=pa.array([name for pool in pools for name in pool.city], pa.string()),
+    )
 
 
 def _first_names(world: World, seed: int, shoppers: Shoppers, size: int) -> Ints:
@@ -120,8 +144,8 @@ def _draw(seed: int, purpose: str, shopper: Ints, n: int) -> Ints:
     return keyed.fold_of(seed, purpose, shopper, n)
 
 
-def _gather(entries: list[str], rows: Ints) -> pa.Array:
-    return pa.array(entries, pa.string()).take(pa.array(rows))
+def _gather(entries: pa.Array, rows: Ints) -> pa.Array:
+    return entries.take(pa.array(rows))
 
 
 def _joined(*columns: pa.Array | str) -> pa.Array:

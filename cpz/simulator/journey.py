@@ -12,14 +12,12 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from cpz.data.tables import PLACEMENTS
-from cpz.simulator.amounts import amounts_of
 from cpz.simulator.arrivals import Arrivals, draw_arrivals
 from cpz.simulator.cart import Carts, draw_carts
-from cpz.simulator.closed_form import expected_values
-from cpz.simulator.columns import Floats, Ints, Mask, Rows, stacked, take
-from cpz.simulator.decision import Chooser, Decided
-from cpz.simulator.funnel import play, potentials
+from cpz.simulator.columns import Ints, Rows, put, stacked, take
+from cpz.simulator.decision import Chooser, Decided, Logged
+from cpz.simulator.funnel import play
+from cpz.simulator.ground_truth import Lived, Truth, ground_truth
 from cpz.simulator.latency import waiting_survival
 from cpz.simulator.logging_policies import HIDDEN
 from cpz.simulator.memory import Memory, first_memory, remember
@@ -33,60 +31,6 @@ from cpz.simulator.world import World
 SESSION_IDS = 65_536
 
 
-#: Visits whose truth is worked out at once: some forty tables of so many rows stay in the cache.
-_TRUTH_ROWS = 2_048
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """Ground truth of n visits, and the trust with which they began.
-
-    Attributes:
-        payment_eligible, shipping_eligible, offer_eligible: (n, K) masks.
-        payment_expected, shipping_expected, offer_expected: (n, K) conversions to expect under
-            each option, NaN where not eligible.
-        payment_margin, shipping_margin, offer_margin: the same for margins, in minor units of each
-            visit's currency.
-        payment_potential, shipping_potential, offer_potential: (n, K) conversion had that option
-            been shown.
-        trust: (n,).
-    """
-
-    payment_eligible: Mask
-    shipping_eligible: Mask
-    offer_eligible: Mask
-    payment_expected: Floats
-    shipping_expected: Floats
-    offer_expected: Floats
-    payment_margin: Floats
-    shipping_margin: Floats
-    offer_margin: Floats
-    payment_potential: Mask
-    shipping_potential: Mask
-    offer_potential: Mask
-    trust: Floats
-
-    def eligible(self, placement: str) -> Mask:
-        """Return the placement's mask."""
-        tables = (self.payment_eligible, self.shipping_eligible, self.offer_eligible)
-        return tables[PLACEMENTS.index(placement)]
-
-    def expected(self, placement: str) -> Floats:
-        """Return the placement's expected conversions."""
-        tables = (self.payment_expected, self.shipping_expected, self.offer_expected)
-        return tables[PLACEMENTS.index(placement)]
-
-    def margin(self, placement: str) -> Floats:
-        """Return the placement's expected margins."""
-        tables = (self.payment_margin, self.shipping_margin, self.offer_margin)
-        return tables[PLACEMENTS.index(placement)]
-
-    def potential(self, placement: str) -> Mask:
-        """Return the placement's potential conversions."""
-        tables = (self.payment_potential, self.shipping_potential, self.offer_potential)
-        return tables[PLACEMENTS.index(placement)]
-
-
 @dataclass(frozen=True, slots=True)
 class Journeys:
     """What a block of shoppers did, visits ordered by shopper and time."""
@@ -95,13 +39,16 @@ class Journeys:
     arrivals: Arrivals
     carts: Carts
     session_id: Ints
-    decided: Decided
+    decided: Logged
     outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What is known of n visits before the first is played, ordered by rank and then shopper."""
+    """What is known of n visits before the first is played, ordered by rank and then shopper.
+
+    A rank's rows of `situation` take in the memory when they are played.
+    """
 
     shoppers: Shoppers
     arrivals: Arrivals
@@ -110,15 +57,6 @@ class _Prepared:
     regime: Ints
     situation: Situation
     noise: Noise
-
-
-@dataclass(frozen=True, slots=True)
-class _Lived:
-    """What n visits brought, in the order of `_Prepared`; `memory` is what each began with."""
-
-    decided: Decided
-    outcome: Outcome
-    memory: Memory
 
 
 #: Called after each rank with the rows that were played, so that a policy can observe events.
@@ -145,10 +83,10 @@ def travel(
         take(known.arrivals, by_shopper),
         take(known.carts, by_shopper),
         known.session_id[by_shopper],
-        take(lived.decided, by_shopper),
+        take(lived.decided.logged, by_shopper),
         take(lived.outcome, by_shopper),
     )
-    return journeys, take(_truth(chooser.world, known, lived), by_shopper)
+    return journeys, ground_truth(chooser.world, lived, by_shopper)
 
 
 def _prepare(chooser: Chooser, shopper: Ints, keep: Ints) -> _Prepared:
@@ -156,8 +94,11 @@ def _prepare(chooser: Chooser, shopper: Ints, keep: Ints) -> _Prepared:
     world, seed = chooser.world, chooser.seed
     shoppers = draw_shoppers(world, seed, shopper)
     arrivals = draw_arrivals(world, seed, shopper, shoppers.country, keep)
-    # rank by rank in memory, so that a rank is a cut and not a copy
-    arrivals = take(arrivals, np.argsort(arrivals.visit, kind="stable"))
+    # rank by rank in memory, so that a rank is a cut and not a copy, and in it market by market,
+    # so that the truth finds a market's visits side by side
+    by_market = np.argsort(shoppers.country[arrivals.row].astype(np.int16), kind="stable")
+    by_rank = np.argsort(arrivals.visit[by_market].astype(np.uint16), kind="stable")
+    arrivals = take(arrivals, by_market[by_rank])
     regime = world.regime_at(arrivals.started_us)
     carts = by_regime(
         world, regime, lambda now, rows: draw_carts(now, seed, shoppers, take(arrivals, rows))
@@ -174,7 +115,7 @@ def _prepare(chooser: Chooser, shopper: Ints, keep: Ints) -> _Prepared:
     )
 
 
-def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> _Lived:
+def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> Lived:
     """Play the visits rank by rank, along the logged path."""
     world, arrivals = chooser.world, known.arrivals
     trusts = pl.Series(HIDDEN, known.shoppers.trust[arrivals.row] > 0)
@@ -182,23 +123,27 @@ def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> _Liv
     at_once = chooser.decide(known.situation, context) if observer is None else None
     memory = first_memory(known.shoppers)
     ends = np.cumsum(np.bincount(arrivals.visit)).tolist()
-    played: list[_Lived] = []
+    played: list[tuple[Decided, Outcome]] = []
     for rows in map(slice, [0, *ends[:-1]], ends):
         row, when = arrivals.row[rows], known.regime[rows]
         before = take(memory, row)
         now = by_regime(world, when, partial(_with_memory, take(known.situation, rows), before))
+        put(known.situation, rows, now)
         decided = chooser.decide(now, context[rows]) if at_once is None else take(at_once, rows)
         outcome = play(now, take(known.noise, rows), decided.shown)
         memory = _remembered(world, when, memory, row, outcome)
-        played.append(_Lived(decided, outcome, before))
+        played.append((decided, outcome))
         if observer is not None:
             who, what = take(arrivals, rows), take(known.carts, rows)
             ids = known.session_id[rows]
-            observer(Journeys(known.shoppers, who, what, ids, decided, outcome))
-    return _Lived(
-        stacked([rank.decided for rank in played]) if at_once is None else at_once,
-        stacked([rank.outcome for rank in played]),
-        stacked([rank.memory for rank in played]),
+            observer(Journeys(known.shoppers, who, what, ids, decided.logged, outcome))
+    return Lived(
+        known.regime,
+        known.carts,
+        known.situation,
+        known.noise,
+        at_once or stacked([decided for decided, _ in played]),
+        stacked([outcome for _, outcome in played]),
     )
 
 
@@ -227,36 +172,6 @@ def _remembered(world: World, regime: Ints, memory: Memory, row: Ints, outcome: 
         rows = np.flatnonzero(regime == code)
         memory = remember(world.regimes[code], memory, row[rows], take(outcome, rows))
     return memory
-
-
-def _truth(world: World, known: _Prepared, lived: _Lived) -> Truth:
-    """Work out the truth of all visits, each with the memory it began with."""
-    starts = range(0, len(known.session_id), _TRUTH_ROWS)
-    return stacked([_truth_of(world, known, lived, slice(i, i + _TRUTH_ROWS)) for i in starts])
-
-
-def _truth_of(world: World, known: _Prepared, lived: _Lived, rows: slice) -> Truth:
-    regime, carts, memory = known.regime[rows], take(known.carts, rows), take(lived.memory, rows)
-    now = by_regime(world, regime, partial(_with_memory, take(known.situation, rows), memory))
-    amounts = by_regime(world, regime, lambda then, mine: amounts_of(then, take(carts, mine)))
-    decided, outcome = take(lived.decided, rows), take(lived.outcome, rows)
-    conversion, margin = expected_values(now, decided.propensity, world.nests, amounts)
-    potential = potentials(now, take(known.noise, rows), decided.shown, outcome)
-    return Truth(
-        now.payment_eligible,
-        now.shipping_eligible,
-        now.offer_eligible,
-        conversion.payment,
-        conversion.shipping,
-        conversion.offer,
-        margin.payment,
-        margin.shipping,
-        margin.offer,
-        potential.payment,
-        potential.shipping,
-        potential.offer,
-        now.trust,
-    )
 
 
 def context_frame(world: World, arrivals: Arrivals, carts: Carts, session_id: Ints) -> pl.DataFrame:

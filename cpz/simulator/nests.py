@@ -34,6 +34,15 @@ class Nests:
         """Return the scale of each option's nest, (K,)."""
         return self.scale[self.of_option]
 
+    def only(self, options: Ints) -> "Nests":
+        """Return the nests of some of the options, renumbered without those left empty.
+
+        >>> Nests(np.array([0, 1, 2, 1]), np.array([0.5, 0.6, 0.7])).only(np.array([1, 2]))
+        Nests(of_option=array([0, 1]), scale=array([0.6, 0.7]))
+        """
+        used, of_option = np.unique(self.of_option[options], return_inverse=True)
+        return Nests(of_option, self.scale[used])
+
 
 def nests_of(names: Mapping[str, str], scales: Mapping[str, float]) -> Nests:
     """Number the nests; an option without one ("") is a nest of its own.

@@ -16,13 +16,15 @@ from cpz.data.tables import (
     SHOPPERS,
     STEPS,
     TRUTH,
+    VALUES,
 )
 from cpz.simulator import timeline as tl
 from cpz.simulator.aftermath import Aftermath, refunds
-from cpz.simulator.arrow import categories, category_lists, fixed_lists, lists, times
+from cpz.simulator.arrow import categories, category_lists, lists, times
 from cpz.simulator.columns import Floats, Ints, Mask
+from cpz.simulator.ground_truth import Truth, bit_masks
 from cpz.simulator.identity import identity_columns
-from cpz.simulator.journey import Journeys, Truth
+from cpz.simulator.journey import Journeys
 from cpz.simulator.money import Money
 from cpz.simulator.survey import draw_answers
 from cpz.simulator.timeline import Timeline
@@ -176,15 +178,13 @@ def decision_rows(
     codes = [np.array([names.index(name) for name in world.options(p)]) for p in PLACEMENTS]
     first_code = np.cumsum([0, *map(len, codes[:-1])])
     every_code = np.concatenate(codes)
-    propensity = np.empty((n, len(PLACEMENTS)))
+    propensity = np.column_stack([getattr(decided, f"{p}_propensity") for p in PLACEMENTS])
     clicked = np.zeros((n, len(PLACEMENTS)), dtype=np.bool_)
     selected = {"payment": journeys.outcome.first_method, "shipping": journeys.outcome.shipping}
     for index, placement in enumerate(PLACEMENTS):
-        table, action = decided.propensity.of(placement), actions[index]
-        propensity[:, index] = table[np.arange(n), np.maximum(action, 0)]
         if placement in selected:
-            clicked[:, index] = selected[placement] == action
-    masks = [truth.eligible(placement) for placement in PLACEMENTS]
+            clicked[:, index] = selected[placement] == actions[index]
+    masks = [truth.of(placement).eligible for placement in PLACEMENTS]
     n_eligible = np.column_stack([mask.sum(axis=1) for mask in masks]).ravel()
     shown = np.flatnonzero(np.concatenate(masks, axis=1).ravel()) % len(every_code)
     session_id = journeys.session_id[row]
@@ -221,17 +221,21 @@ def truth_rows(journeys: Journeys, truth: Truth) -> pa.Table:
         "price_sensitivity": pa.array(journeys.shoppers.price_sensitivity[row]),
         "patience": pa.array(journeys.shoppers.patience[row]),
         "trust": pa.array(truth.trust),
-        "payment_taste": fixed_lists(journeys.shoppers.payment_taste[row]),
         "fault_mask": pa.array(np.zeros(len(row), dtype=np.int64)),
     }
     for placement in PLACEMENTS:
-        eligible = truth.eligible(placement)
-        tables = {
-            "expected": truth.expected(placement),
-            "expected_margin": truth.margin(placement),
-            "potential": truth.potential(placement),
-            "propensity": journeys.decided.propensity.of(placement),
-        }
-        for what, table in tables.items():
-            columns[f"{placement}_{what}"] = fixed_lists(table, eligible)
+        values = truth.of(placement)
+        n_eligible = values.eligible.sum(axis=1)
+        columns[f"{placement}_eligible"] = pa.array(bit_masks(values.eligible))
+        columns[f"{placement}_potential"] = pa.array(values.potential)
+        for name, column in (
+            ("expected", values.expected),
+            ("expected_margin", values.margin),
+            ("propensity", values.propensity),
+        ):
+            columns[f"{placement}_{name}"] = lists(n_eligible, pa.array(column), VALUES)
+    eligible = truth.payment.eligible
+    visit, method = np.divmod(np.flatnonzero(eligible.ravel()), eligible.shape[1])
+    taste = journeys.shoppers.payment_taste[row[visit], method]
+    columns["payment_taste"] = lists(eligible.sum(axis=1), pa.array(taste), VALUES)
     return _table(TRUTH, columns)

@@ -7,6 +7,7 @@ from cpz.data.errors import ConfigError, nearest
 from cpz.simulator.schedule import regimes
 from cpz.simulator.settings import Scenario
 
+#: The truth keeps an option as a bit of a signed 64-bit number, so 63 would do.
 _MAX_OPTIONS = 60
 
 

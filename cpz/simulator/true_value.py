@@ -8,7 +8,7 @@ import polars as pl
 
 from cpz.data.dataset import Dataset
 from cpz.data.errors import DataError
-from cpz.data.truth import read_truth
+from cpz.data.truth import option_table, read_truth
 
 Floats = npt.NDArray[np.float64]
 SessionIds = pl.Series | npt.NDArray[np.int64] | Sequence[int]
@@ -54,8 +54,8 @@ def logging_propensities(dataset: Dataset, placement: str, session_ids: SessionI
 
 def _option_table(dataset: Dataset, placement: str, what: str, session_ids: SessionIds) -> Floats:
     n_options = len(dataset.options(placement))
-    column = f"{placement}_{what}"
-    truth = read_truth(dataset, ["session_id", column])
+    columns = ["session_id", f"{placement}_eligible", f"{placement}_{what}"]
+    truth = read_truth(dataset, columns)
     known = truth["session_id"].to_numpy()
     wanted = np.asarray(session_ids, dtype=np.int64)
     order = np.argsort(known, kind="stable")
@@ -68,9 +68,7 @@ def _option_table(dataset: Dataset, placement: str, what: str, session_ids: Sess
             f"(first: row {missing[0]}, id {wanted[missing[0]]})",
             hint="take the ids from this dataset's decisions",
         )
-    flat = truth[column].explode(empty_as_null=False, keep_nulls=False).to_numpy()
-    table: Floats = flat.astype(np.float64).reshape(-1, n_options)
-    return table[rows]
+    return option_table(truth, placement, what, n_options)[rows]
 
 
 def true_value(expected: Floats, propensities: Floats) -> float:

@@ -175,7 +175,7 @@ def test_a_part_that_never_was_parquet(tmp_path: Path) -> None:
     path = dataset.files("events")[0]
     path.write_bytes(b"x" * 100)
     part = msgspec.structs.replace(
-        dataset.manifest.tables["events"][0], bytes=100, blake2b=file_hash(path)
+        dataset.manifest.tables["events"][0], bytes=100, sha256=file_hash(path)
     )
     tables = dataset.manifest.tables | {"events": (part,)}
     manifest = msgspec.structs.replace(dataset.manifest, tables=tables)

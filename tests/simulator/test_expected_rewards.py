@@ -9,7 +9,7 @@ import pytest
 from cpz.data.dataset import Dataset
 from cpz.data.errors import DataError, NotFoundError
 from cpz.data.tables import PLACEMENTS
-from cpz.data.truth import read_truth
+from cpz.data.truth import option_table, read_truth
 from cpz.simulator.amounts import Amounts, amounts_of
 from cpz.simulator.arrivals import draw_arrivals, visit_counts
 from cpz.simulator.cart import Carts, draw_carts
@@ -176,8 +176,7 @@ def test_potential_outcomes_are_calibrated(baseline: Dataset, placement: str) ->
     truth = read_truth(baseline)
     k = len(baseline.options(placement))
     q = expected_rewards(baseline, placement, truth["session_id"])
-    rows = truth[f"{placement}_potential"].to_list()
-    potential = np.array(rows, dtype=np.float64).reshape(-1, k)
+    potential = option_table(truth, placement, "potential", k)
     assert (np.isnan(q) == np.isnan(potential)).all()
     se = np.sqrt(np.nansum(q * (1 - q), axis=0))
     assert (np.abs(np.nansum(potential - q, axis=0)) < 4 * se).all()
@@ -185,11 +184,12 @@ def test_potential_outcomes_are_calibrated(baseline: Dataset, placement: str) ->
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_actions_follow_their_propensities(baseline: Dataset, placement: str) -> None:
-    truth = read_truth(baseline, ["session_id", f"{placement}_propensity"])
+    columns = ["session_id", f"{placement}_eligible", f"{placement}_propensity"]
+    truth = read_truth(baseline, columns)
     decisions = baseline.frame("decisions").filter(pl.col("placement") == placement)
     rows = truth.join(decisions, on="session_id", maintain_order="left")
     options = baseline.options(placement)
-    p = np.nan_to_num(np.array(rows[f"{placement}_propensity"].to_list(), dtype=np.float64))
+    p = np.nan_to_num(option_table(rows, placement, "propensity", len(options)))
     shown = rows["action"].cast(pl.String).to_numpy()
     for i, option in enumerate(options):
         se = np.sqrt((p[:, i] * (1 - p[:, i])).sum())
@@ -201,7 +201,7 @@ def test_personalising_is_worth_points_of_conversion(baseline: Dataset) -> None:
     """The default world leaves a policy something to find, and popularity is a fair rival."""
     truth = read_truth(baseline)
     q = expected_rewards(baseline, "payment", truth["session_id"])
-    p = np.nan_to_num(np.array(truth["payment_propensity"].to_list(), dtype=np.float64))
+    p = np.nan_to_num(option_table(truth, "payment", "propensity", q.shape[1]))
     rows, values = np.arange(len(q)), {}
     for name, choice in {"popularity": p.argmax(axis=1), "best": np.nanargmax(q, axis=1)}.items():
         pi = np.zeros_like(p)

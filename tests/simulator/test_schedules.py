@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from cpz.data.errors import ConfigError
-from cpz.data.truth import read_truth
+from cpz.data.truth import option_table, read_truth
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario import load_scenario
@@ -104,9 +104,7 @@ def test_an_outage_shows_in_the_log_and_in_the_truth(tmp_path: Path) -> None:
     after = len(events.filter(pl.col("occurred_at") >= changed))
     assert after > 1.5 * (len(events) - after)
     q = expected_rewards(dataset, "payment", sessions["session_id"])
-    p = np.nan_to_num(
-        np.array(read_truth(dataset)["payment_propensity"].to_list(), dtype=np.float64)
-    )
+    p = np.nan_to_num(option_table(read_truth(dataset), "payment", "propensity", q.shape[1]))
     mean = (np.nan_to_num(q) * p).sum(axis=1)
     late = sessions.select(pl.col("started_at") >= changed).to_series().to_numpy()
     y = sessions["converted"].to_numpy()

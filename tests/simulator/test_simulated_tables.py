@@ -4,7 +4,7 @@ import pytest
 
 from cpz.data.dataset import Dataset
 from cpz.data.tables import PLACEMENTS, SCHEMAS, STEPS
-from cpz.data.truth import read_truth
+from cpz.data.truth import option_table, read_truth
 from cpz.simulator.money import basis_points
 from cpz.simulator.world import World
 
@@ -146,26 +146,27 @@ def test_decisions_are_eligible_and_agree_with_the_truth(baseline: Dataset) -> N
         physical = int((~sessions["is_digital"]).sum())
         assert len(rows) == (physical if placement == "shipping" else N)
         rows = rows.with_columns(code=pl.col("action").replace_strict(code))
-        taken = rows.select(
-            propensity=pl.col(f"{placement}_propensity").list.get(pl.col("code")),
-            potential=pl.col(f"{placement}_potential").list.get(pl.col("code")),
-            total=pl.col(f"{placement}_propensity").list.sum(),
-            n=pl.col(f"{placement}_propensity").list.len(),
-            n_open=pl.col(f"{placement}_propensity").list.drop_nulls().list.len(),
-        )
-        assert (taken["propensity"] == rows["propensity"]).all()
-        assert (taken["potential"] == rows["converted"]).all()
-        assert (taken["total"] - 1).abs().max() < 1e-12  # type: ignore[operator]
-        assert (taken["n"] == len(options)).all()
-        assert (taken["n_open"] == rows["eligible"].list.len()).all()
+        at, shown = np.arange(len(rows)), rows["code"].to_numpy()
+        propensity = option_table(rows, placement, "propensity", len(options))
+        potential = option_table(rows, placement, "potential", len(options))
+        assert (propensity[at, shown] == rows["propensity"].to_numpy()).all()
+        assert (potential[at, shown] == rows["converted"].to_numpy()).all()
+        assert np.abs(np.nansum(propensity, axis=1) - 1).max() < 1e-12
+        open_options = [
+            [options[j] for j in np.flatnonzero(row)] for row in ~np.isnan(propensity[:500])
+        ]
+        assert open_options == rows["eligible"][:500].to_list()
+        assert ((~np.isnan(propensity)).sum(axis=1) == rows["eligible"].list.len().to_numpy()).all()
     assert (decisions["reward"] == decisions["converted"].cast(pl.Float64)).all()
 
 
 def test_digital_carts_have_no_shipping(baseline: Dataset) -> None:
     digital = baseline.frame("sessions").filter("is_digital")
     truth = read_truth(baseline).join(digital.select("session_id"), on="session_id")
-    for what in ("expected", "potential", "propensity"):
-        assert truth[f"shipping_{what}"].list.drop_nulls().list.len().sum() == 0
+    for what in ("expected", "expected_margin", "propensity"):
+        assert truth[f"shipping_{what}"].list.len().sum() == 0
+    assert (truth["shipping_eligible"] == 0).all()
+    assert (truth["shipping_potential"] == 0).all()
     assert digital["shipping_method"].null_count() == len(digital)
     offers = baseline.frame("decisions").filter(pl.col("placement") == "offer")
     shown = offers.join(digital.select("session_id"), on="session_id")["action"].cast(pl.String)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from cpz.data.dataset import Dataset
-from cpz.data.truth import read_truth
+from cpz.data.truth import option_table, read_truth
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario import load_scenario
@@ -141,7 +141,7 @@ def test_scenarios_do_what_they_say(tmp_path: Path) -> None:
     assert decisions["propensity"].null_count() == len(decisions)
     truth = read_truth(confounded)
     q = expected_rewards(confounded, "payment", truth["session_id"])
-    p_true = np.array(truth["payment_propensity"].to_list(), dtype=np.float64)
+    p_true = option_table(truth, "payment", "propensity", q.shape[1])
     is_greedy = np.nanmax(p_true, axis=1) > 0.6
     worth = np.nanmean(q, axis=1)
     assert worth[is_greedy].mean() > worth[~is_greedy].mean() + 0.01

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpz.simulator.arrivals import draw_arrivals, truncated_count_cdf, visit_counts
+from cpz.simulator.arrivals import (
+    draw_arrivals,
+    sorted_within,
+    truncated_count_cdf,
+    visit_counts,
+)
 from cpz.simulator.plan import ranges
 from cpz.simulator.population import countries_of
 from cpz.simulator.traffic_calendar import hourly_intensity, promotion_days
@@ -19,6 +24,15 @@ def test_truncated_cdf_is_a_cdf(mean: float, shape: float, cap: int) -> None:
     assert cdf[-1] == 1.0
     assert (np.diff(cdf) >= -1e-12).all()
     assert cdf[0] > 0 or mean > 50
+
+
+@pytest.mark.parametrize("top", [10, 2**40, 2**61])
+def test_times_are_sorted_within_their_rows(top: int) -> None:
+    rng = np.random.default_rng(3)
+    row, value = np.sort(rng.integers(0, 40, 200)), rng.integers(0, top, 200)
+    # 2^61 times 40 rows does not fit into 63 bits: the other way round gives the same
+    assert (sorted_within(row, value) == value[np.lexsort((value, row))]).all()
+    assert len(sorted_within(row[:0], value[:0])) == 0
 
 
 def test_truncated_cdf_matches_scipy() -> None:

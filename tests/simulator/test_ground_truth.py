@@ -1,0 +1,120 @@
+"""The truth of a few methods' columns against that of all of them, and how it is laid out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cpz.data.tables import PLACEMENTS
+from cpz.simulator import ground_truth as module
+from cpz.simulator.amounts import amounts_of
+from cpz.simulator.arrivals import draw_arrivals, visit_counts
+from cpz.simulator.cart import draw_carts
+from cpz.simulator.closed_form import expected_values
+from cpz.simulator.columns import Floats, Ints, first_alike, put, take, take_columns
+from cpz.simulator.decision import Chooser
+from cpz.simulator.funnel import Shown, play, potentials
+from cpz.simulator.ground_truth import Lived, bit_masks, ground_truth
+from cpz.simulator.journey import context_frame
+from cpz.simulator.logging_policies import logging_policies
+from cpz.simulator.memory import first_memory
+from cpz.simulator.nests import Nests
+from cpz.simulator.noise import draw_noise
+from cpz.simulator.population import draw_shoppers
+from cpz.simulator.situation import situations, with_memory
+from cpz.simulator.world import World
+
+
+@pytest.fixture(scope="module")
+def lived(world: World) -> Lived:
+    """First visits of 900 shoppers of all markets, played with keyed noise."""
+    shopper = np.arange(900)
+    shoppers = draw_shoppers(world, 3, shopper)
+    keep = np.minimum(visit_counts(world, 3, shopper), 1)
+    arrivals = draw_arrivals(world, 3, shopper, shoppers.country, keep)
+    carts = draw_carts(world, 3, shoppers, arrivals)
+    plain = situations(world, shoppers, arrivals.row, carts, np.full(len(shopper), 0.9))
+    situation = with_memory(world, plain, first_memory(shoppers))
+    context = context_frame(world, arrivals, carts, arrivals.shopper * 65_536)
+    decided = Chooser(world, 3, logging_policies(world.scenario)).decide(situation, context)
+    noise = draw_noise(world, 3, arrivals.shopper, arrivals.visit, situation)
+    outcome = play(situation, noise, decided.shown)
+    regime = np.zeros(len(shopper), dtype=np.int64)
+    return Lived(regime, carts, situation, noise, decided, outcome)
+
+
+def test_fewer_columns_change_no_bit(world: World, lived: Lived) -> None:
+    """All thirteen methods for everybody at once, without any cut, give the same numbers."""
+    order = np.arange(900)[::-1].copy()
+    truth = ground_truth(world, lived, order)
+    conversion, margin = expected_values(
+        lived.situation, lived.decided.propensity, world.nests, amounts_of(world, lived.carts)
+    )
+    potential = potentials(lived.situation, lived.noise, lived.decided.shown, lived.outcome)
+    assert potential.payment.any()
+    for placement in PLACEMENTS:
+        values, eligible = truth.of(placement), lived.situation.eligible(placement)[order]
+        assert (values.eligible == eligible).all()
+        assert (values.expected == conversion.of(placement)[order][eligible]).all()
+        assert (values.margin == margin.of(placement)[order][eligible]).all()
+        p = lived.decided.propensity.of(placement)[order]
+        assert (values.propensity == p[eligible]).all()
+        assert (values.potential == bit_masks(potential.of(placement)[order] & eligible)).all()
+    assert (truth.trust == lived.situation.trust[order]).all()
+
+
+def test_order_and_block_size_change_no_bit(
+    world: World, lived: Lived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ground_truth(world, lived, np.arange(900))
+    monkeypatch.setattr(module, "_ROWS", 17)
+    shuffled = np.random.default_rng(1).permutation(900)
+    other = Lived(
+        lived.regime[shuffled],
+        take(lived.carts, shuffled),
+        take(lived.situation, shuffled),
+        take(lived.noise, shuffled),
+        take(lived.decided, shuffled),
+        take(lived.outcome, shuffled),
+    )
+    pieces = ground_truth(world, other, np.argsort(shuffled))
+    for placement in PLACEMENTS:
+        one, two = whole.of(placement), pieces.of(placement)
+        for name in ("eligible", "potential", "expected", "margin", "propensity"):
+            assert np.array_equal(getattr(one, name), getattr(two, name)), (placement, name)
+
+
+def test_bit_masks_by_hand() -> None:
+    table = np.array([[True, False], [True, True], [False, False]])
+    assert bit_masks(table).tolist() == [1, 3, 0]
+    assert bit_masks(table, np.array([2, 60])).tolist() == [4, 4 + 2**60, 0]
+
+
+def test_take_columns_cuts_only_what_is_named() -> None:
+    block = Nests(np.arange(6).reshape(3, 2), np.array([0.1, 0.2, 0.3]))  # any block of arrays
+    cut = take_columns(block, np.array([2, 0]), {"of_option": np.array([1])})
+    assert cut.of_option.tolist() == [[5], [1]]
+    assert cut.scale.tolist() == [0.3, 0.1]
+
+
+def test_put_writes_what_is_not_there_yet() -> None:
+    block = Nests(np.arange(4), np.array([0.1, 0.2, 0.3, 0.4]))
+    rows = slice(1, 3)
+    put(block, rows, replace(take(block, rows), scale=np.array([0.8, 0.9])))
+    assert block.scale.tolist() == [0.1, 0.8, 0.9, 0.4]
+    assert block.of_option.tolist() == [0, 1, 2, 3]
+
+
+def test_offers_are_alike_only_in_all_tables() -> None:
+    utility = np.zeros((2, 3, 1))
+    price: Floats = np.zeros((2, 3, 1))
+    price[1, 1] = 5.0  # the same utility at another price: a world whose shoppers ignore prices
+    assert first_alike(utility) == [0, 0, 0]
+    assert first_alike(utility, price) == [0, 1, 0]
+
+
+def test_methods_that_were_shown_are_renumbered() -> None:
+    methods: Ints = np.array([2, 5])
+    shown = Shown(np.array([5, 2]), np.array([0, 1]), np.array([1, 1]))
+    assert shown.renumbered(methods, 7).payment.tolist() == [1, 0]
+    assert shown.renumbered(methods, 7).shipping.tolist() == [0, 1]
