@@ -15,6 +15,7 @@ class SimulateArguments:
     dataset: str
     jobs: int
     policies: tuple[str, ...] = ()
+    long_run: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from cpz.cli.ab_policies import Arm, arm_of
+from cpz.data.dataset import Dataset
 from cpz.data.errors import UsageError
 from cpz.data.policy import Policy
 from cpz.data.tables import PLACEMENTS
 from cpz.data.workspace import Workspace
+from cpz.simulator.long_run import LongRunEffect, long_run_effect, one_step_policies
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario import Scenario
 
@@ -46,6 +48,28 @@ class Replaced:
             plain = simulate(Workspace(Path(folder)), scenario, config, progress)
             shoppers = plain.frame("shoppers")
         return self._closed_loop(shoppers)
+
+    def long_run(
+        self,
+        made: Dataset,
+        scenarios: tuple[Scenario, Scenario],
+        config: SimulationConfig,
+        trained: Mapping[str, Policy],
+        progress: Callable[[int], None],
+    ) -> LongRunEffect:
+        """Simulate once more under the scenario's own policy, and compare.
+
+        Args:
+            made: the run in which the asked policies decided.
+            scenarios: with its own logging policies, and with the rules asked for.
+            config: the run's.
+            trained: what `policies` returned.
+            progress: called with the sessions finished since its last call.
+        """
+        asked = one_step_policies(*scenarios, trained)
+        with TemporaryDirectory(prefix="cpz-long-run-") as folder:
+            once = simulate(Workspace(Path(folder)), scenarios[0], config, progress, asked)
+            return long_run_effect(made, once)
 
     def _closed_loop(self, shoppers: pl.DataFrame) -> dict[str, Policy]:
         found: dict[str, Policy] = {}

@@ -29,13 +29,17 @@ from cpz.models.split import Split
 from cpz.models.trained import PlacementSummary
 from cpz.serving.load.results import LoadResult
 from cpz.serving.outcomes import ServeResult
+from cpz.simulator.long_run import LongRunEffect
 from cpz.simulator.summary import Summary
 from cpz.simulator.verify import Verification
 
 
 @dataclass(frozen=True, slots=True)
 class SimulateResult:
-    """A simulated dataset: its sizes, content digest and what its checkout looks like."""
+    """A simulated dataset: its sizes, content digest and what its checkout looks like.
+
+    `long_run` stands where `--policy` decided: what the policy is worth because it always did.
+    """
 
     dataset: str
     scenario: str
@@ -44,6 +48,7 @@ class SimulateResult:
     digest: str
     summary: Summary | None
     verification: Verification | None = None
+    long_run: LongRunEffect | None = None
 
 
 @dataclass(frozen=True, slots=True)

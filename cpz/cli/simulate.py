@@ -56,6 +56,14 @@ def simulate(
             help="What decides instead of the scenario's policy; may be repeated.",
         ),
     ] = None,
+    long_run: Annotated[
+        bool,
+        typer.Option(
+            "--long-run/--no-long-run",
+            help="With --policy: simulate once more under the scenario's own policy, and say what "
+            "the policy owes to visits it shaped itself.",
+        ),
+    ] = True,
     set_: SetOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     verify: Annotated[
@@ -86,7 +94,9 @@ def simulate(
         return run_verify(dataset, verify, workspace, as_json=json)
 
     overrides, policies = tuple(set_ or ()), tuple(policy or ())
-    arguments = SimulateArguments(scenario, overrides, sessions, seed, dataset, jobs, policies)
+    arguments = SimulateArguments(
+        scenario, overrides, sessions, seed, dataset, jobs, policies, long_run
+    )
     outcome, result = run_simulate(arguments, workspace, force=force, dry_run=dry_run, report=True)
     return finish(outcome, json, lambda console: console.print(*simulate_tables(result)))
 
@@ -119,9 +129,15 @@ def run_simulate(
         result = SimulateResult(name, arguments.scenario, n_sessions, {}, "", None)
         return Outcome("simulate", result, seed=seed), result
     config = SimulationConfig(name, n_sessions, seed, arguments.jobs)
-    with progress_bar("simulate", n_sessions * (1 + replaced.is_trained)) as advance:
+    compares = bool(replaced.arms) and arguments.long_run
+    n_runs = 1 + replaced.is_trained + compares
+    with progress_bar("simulate", n_sessions * n_runs) as advance:
         policies = replaced.policies(scenario, config, advance)
         made = simulate_world(workspace, scenario, config, advance, policies)
+        effect = None
+        if compares:
+            own = load_scenario(arguments.scenario, arguments.overrides)
+            effect = replaced.long_run(made, (own, scenario), config, policies or {}, advance)
     result = SimulateResult(
         dataset=name,
         scenario=arguments.scenario,
@@ -129,6 +145,7 @@ def run_simulate(
         rows={table: made.manifest.rows(table) for table in made.manifest.tables},
         digest=made.manifest.digest,
         summary=summary(made),
+        long_run=effect,
     )
     outcome = Outcome(
         "simulate",

@@ -8,10 +8,11 @@ from cpz.evaluation.report.chart_values import (
     FunnelChart,
     FunnelStep,
     HeatMap,
+    Interval,
     Line,
     LineChart,
 )
-from cpz.evaluation.report.format import COUNT, PERCENT, PLAIN, format_value
+from cpz.evaluation.report.format import COUNT, PERCENT, PLAIN, POINTS, format_value
 from cpz.evaluation.report.values import (
     KeyFigure,
     Note,
@@ -21,6 +22,7 @@ from cpz.evaluation.report.values import (
     Table,
     label_and_numbers,
 )
+from cpz.simulator.long_run import LongRunEffect
 from cpz.simulator.summary import Summary
 
 
@@ -44,6 +46,7 @@ def simulation_report(result: SimulateResult, config_toml: str, command: str) ->
             KeyFigure(
                 "Declined", found.decline_rate, None, PERCENT, "of all settled payment attempts"
             ),
+            *_long_run(result.long_run),
         ),
         trust=_trust(found),
         sections=(_funnel(found), _time(found), _groups(found), _log(found)),
@@ -52,6 +55,20 @@ def simulation_report(result: SimulateResult, config_toml: str, command: str) ->
         next_steps=(f"cpz train --dataset {result.dataset}", f"cpz data check {result.dataset}"),
         versions=(("cpz", __version__),),
     )
+
+
+def _long_run(found: LongRunEffect | None) -> tuple[KeyFigure, ...]:
+    """Say what the replaced policies owe to the visits that they shaped."""
+    if found is None:
+        return ()
+    own, other = (
+        format_value(value, PERCENT) for value in (found.closed_loop_value, found.one_step_value)
+    )
+    note = (
+        f"true conversion per session: {own} at the visits the policy shaped itself, {other} at "
+        "those the scenario's own policy left to it; same shoppers and noise, clustered by shopper"
+    )
+    return (KeyFigure("Long-run effect", found.effect, Interval(*found.ci), POINTS, note),)
 
 
 def _trust(found: Summary) -> tuple[Note, ...]:

@@ -31,6 +31,7 @@ from cpz.evaluation.report.format import (
     format_value,
     interval_digits,
 )
+from cpz.simulator.long_run import LongRunEffect
 
 COLOURS = {"green": "green", "amber": "yellow", "red": "red"}
 
@@ -81,7 +82,23 @@ def simulate_tables(result: SimulateResult) -> tuple[RenderableType, ...]:
             format_value(item.smallest, PLAIN),
             format_value(item.largest, PLAIN),
         )
-    return spaced((size, funnel, groups, methods, logged))
+    parts = (size, funnel, groups, methods, logged)
+    return spaced((*parts, _long_run(result.long_run)) if result.long_run else parts)
+
+
+def _long_run(found: LongRunEffect) -> Table:
+    """Return the policy's value at its own visits and at those of the scenario's policy."""
+    table = grid("true conversion under --policy", "where", "value", "95 % interval")
+    table.add_row("at the visits it shaped", format_value(found.closed_loop_value, PERCENT), "")
+    table.add_row(
+        "at the visits of the scenario's policy", format_value(found.one_step_value, PERCENT), ""
+    )
+    table.add_row(
+        "long-run effect",
+        format_value(found.effect, POINTS),
+        format_interval(*found.ci, POINTS),
+    )
+    return table
 
 
 def import_tables(result: ImportResult) -> tuple[RenderableType, ...]:

@@ -1,6 +1,7 @@
 """The one door to sealed ground truth. Only simulator/, cli/ and benchmarks/ may import this."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +14,34 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
-def read_truth(dataset: Dataset, columns: Iterable[str] | None = None) -> pl.DataFrame:
-    """Read the truth table of a simulated dataset, in session order."""
+def read_truth(
+    dataset: Dataset, columns: Iterable[str] | None = None, part: Path | None = None
+) -> pl.DataFrame:
+    """Read the truth table of a simulated dataset, in session order, or one part of it."""
     if not dataset.is_simulated:
         raise NotFoundError(
             f"dataset {dataset.name!r} is imported: its true values are unknown",
             hint="drop --with-truth",
         )
-    return read_parts(dataset, "truth", part_files(dataset, "truth"), columns)
+    files = part_files(dataset, "truth") if part is None else [part]
+    return read_parts(dataset, "truth", files, columns)
+
+
+def truth_table(dataset: Dataset, placement: str, what: str, part: Path | None = None) -> Floats:
+    """Read one of a placement's truths as `option_table` lays it out, (n, K) in session order.
+
+    Args:
+        dataset: a simulated dataset.
+        placement: one of its placements.
+        what: see `option_table`.
+        part: one of the truth's files; all of them when None.
+
+    Raises:
+        NotFoundError: an imported dataset, or an unknown placement.
+    """
+    n_options = len(dataset.options(placement))
+    truth = read_truth(dataset, [f"{placement}_eligible", f"{placement}_{what}"], part)
+    return option_table(truth, placement, what, n_options)
 
 
 def option_table(truth: pl.DataFrame, placement: str, what: str, n_options: int) -> Floats:

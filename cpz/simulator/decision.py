@@ -12,7 +12,7 @@ from cpz.data.tables import PLACEMENTS
 from cpz.simulator.closed_form import ByPlacement
 from cpz.simulator.columns import Floats, Ints, Rows, pick, row_sums, running_sums
 from cpz.simulator.funnel import Shown
-from cpz.simulator.logging_policies import HIDDEN, ConfoundedPolicy
+from cpz.simulator.logging_policies import HIDDEN, ConfoundedPolicy, OneStepPolicy
 from cpz.simulator.situation import Situation
 from cpz.simulator.world import World
 
@@ -98,9 +98,12 @@ class Chooser:
         shopper = context["shopper_id"].to_numpy()
         visit = context["session_id"].to_numpy() % 65_536
         for placement in PLACEMENTS:
-            p = self._propensities(placement, situation, context)
+            policy = self.policies[placement]
+            p = drawn_from = self._propensities(policy, placement, situation, context)
+            if isinstance(policy, OneStepPolicy):
+                drawn_from = self._propensities(policy.path, placement, situation, context)
             u = keyed.uniform(self.seed, ACTION[placement], shopper, visit)
-            drawn = pick(u, running_sums(p))
+            drawn = pick(u, running_sums(drawn_from))
             propensity[placement] = p
             action[placement] = np.where(row_sums(p) > 0, drawn, -1)
         return Decided(
@@ -112,13 +115,14 @@ class Chooser:
             offer=action["offer"],
         )
 
-    def _propensities(self, placement: str, situation: Situation, context: pl.DataFrame) -> Floats:
+    def _propensities(
+        self, policy: Policy, placement: str, situation: Situation, context: pl.DataFrame
+    ) -> Floats:
         eligible = situation.eligible(placement)
         result = np.zeros(eligible.shape, order="F")
         is_open = np.logical_or.reduce(eligible.T)
         open_rows: Rows = slice(None) if is_open.all() else np.flatnonzero(is_open)
         if is_open.any():
-            policy = self.policies[placement]
             seen = context if isinstance(policy, ConfoundedPolicy) else _without_hidden(context)
             visits = Visits(
                 placement,

@@ -96,6 +96,41 @@ class DeficientPolicy:
         """Ignore events: the shares are fixed."""
 
 
+@dataclass(frozen=True, slots=True)
+class OneStepPolicy:
+    """A policy that is asked at every visit of a world in which another one decides.
+
+    Options are drawn from the other's distribution, so visits, memory and events are those of its
+    run; the distribution that the truth is worked out under, and that is logged, is the policy's.
+
+    Attributes:
+        policy: what is asked.
+        path: what decides.
+    """
+
+    policy: Policy
+    path: Policy
+
+    @property
+    def name(self) -> str:
+        """Return the name of the policy that is asked."""
+        return self.policy.name
+
+    @property
+    def placement(self) -> str:
+        """Return the placement it is asked for."""
+        return self.policy.placement
+
+    def propensities(self, visits: Visits) -> Floats:
+        """Return what the policy would do, (n, K)."""
+        return self.policy.propensities(visits)
+
+    def observe(self, events: pl.DataFrame) -> None:
+        """Let both learn of the events of the path."""
+        self.policy.observe(events)
+        self.path.observe(events)
+
+
 def share_table(policy: PopularityPolicy, visits: Visits) -> Floats:
     """Return each visit's shares of the options in its country, (n, K)."""
     by_country = {name: np.array(row) for name, row in policy.shares.items()}
