@@ -121,6 +121,7 @@ class ServeArguments:
     store: str
     store_timeout_ms: float
     api_key_file: Path | None
+    trusted_proxy: str
     rate_limit: float
     max_body_kb: int
     deadline_ms: int

@@ -77,7 +77,9 @@ def _trust(result: LoadResult, gates: Sequence[Gate]) -> tuple[Note, ...]:
 
 
 def _figure(value: float | str | None) -> str:
-    return format_value(value, PLAIN) if isinstance(value, float) else str(value)
+    if value is None:
+        return "no value, for too many requests failed"
+    return value if isinstance(value, str) else format_value(value, PLAIN)
 
 
 def _latency(result: LoadResult) -> Section:

@@ -13,10 +13,11 @@ from cpz.cli.run_folder import open_run
 from cpz.cli.serving import missing_extra
 from cpz.cli.tables import grid, spaced
 from cpz.data.dataset import open_dataset
-from cpz.data.errors import DataError, NotFoundError, UsageError, nearest
+from cpz.data.errors import NotEnoughDataError, NotFoundError, UsageError, nearest
 from cpz.data.workspace import Workspace
 from cpz.evaluation.report.format import COUNT, MILLISECONDS, PLAIN, format_value
 from cpz.evaluation.report.render import render
+from cpz.serving.limits import read_key_lines
 from cpz.serving.load.limit import read_limit
 from cpz.serving.load.results import LoadResult
 from cpz.serving.load.visits import visit_requests
@@ -107,19 +108,15 @@ def _config(arguments: LoadArguments) -> "LoadConfig":
 
 
 def _api_key(path: Path | None) -> str:
-    if path is None:
-        return ""
-    if not path.is_file():
-        raise NotFoundError(f"API key file {path} does not exist", hint="check --api-key-file")
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    keys = [line for line in lines if line and not line.startswith("#")]
-    if not keys:
-        raise DataError(f"API key file {path} holds no key", hint="write one key per line")
-    return keys[0]
+    return "" if path is None else read_key_lines(path)[0]
 
 
 def _visits(workspace: Workspace, arguments: LoadArguments) -> list[Recommend]:
     visits = visit_requests(open_dataset(workspace, arguments.visits), arguments.visits_limit)
+    if not visits:
+        raise NotEnoughDataError(
+            f"dataset {arguments.visits!r} has no decision to ask for", hint="choose other --visits"
+        )
     if arguments.placement is None:
         return visits
     chosen = []

@@ -40,6 +40,10 @@ def serve(
     api_key_file: Annotated[
         Path | None, typer.Option("--api-key-file", help="One accepted key per line.")
     ] = None,
+    trusted_proxy: Annotated[
+        str,
+        typer.Option("--trusted-proxy", help="Addresses whose X-Forwarded-For is believed."),
+    ] = "",
     rate_limit: Annotated[
         float, typer.Option("--rate-limit", min=0, help="Requests/s of one client; 0: no limit.")
     ] = 0.0,
@@ -88,6 +92,7 @@ def serve(
         store=store,
         store_timeout_ms=store_timeout_ms,
         api_key_file=api_key_file,
+        trusted_proxy=trusted_proxy,
         rate_limit=rate_limit,
         max_body_kb=max_body_kb,
         deadline_ms=deadline_ms,

@@ -1,6 +1,7 @@
 """The three ways to run `cpz serve`. Imports heavy modules, so it is imported late."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,15 +52,20 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
         from cpz.serving.app import make_app
         from cpz.serving.endpoint import Gate
         from cpz.serving.metrics import Metrics
-        from cpz.serving.server import Address, bind, run
+        from cpz.serving.server import Address, ServerSettings, bind, read_proxies, run
         from cpz.serving.service import Service
     except ImportError as error:
         raise missing_extra(error) from error
     workspace = Workspace(root)
     keys = read_api_keys(arguments.api_key_file)
+    settings = ServerSettings(
+        drain_s=arguments.drain_s,
+        trusted_proxies=read_proxies(arguments.trusted_proxy),
+        api_key_file=arguments.api_key_file,
+    )
     decider = Decider(load_routing(arguments, workspace), arguments.seed, arguments.cache)
-    store = make_store(arguments, decider)
     metrics = Metrics()
+    store = make_store(arguments, decider, metrics.count)
     service = Service(decider, store, open_log(workspace, arguments.log), metrics)
     gate = Gate(_limits(arguments), keys, metrics)
     listener = bind(Address(arguments.host, arguments.port))
@@ -69,14 +75,14 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
         urls.append(url)
         print(f"serving on {url} (try {url}/docs; ends on Ctrl-C)", file=sys.stderr, flush=True)
 
-    run(make_app(service, gate), gate, listener, arguments.drain_s, say)
+    run(make_app(service, gate), gate, listener, settings, say)
     served = Served(
         url=urls[0],
         n_lines=service.log.n_lines,
         n_repeated=metrics.value("requests_repeated"),
         n_events=metrics.value("events"),
         n_context_only=metrics.value("store_unavailable"),
-        n_unlogged=service.log.n_failed,
+        n_unlogged=service.log.n_failed + service.log.n_dropped,
     )
     lost = f"{served.n_unlogged} log lines could not be written: the disk refused them"
     result = _result(decider.routing, served=served)
@@ -141,7 +147,7 @@ def run_publish(arguments: ServeArguments, root: Path, name: str) -> Ended:
     return outcome, result
 
 
-def make_store(arguments: ServeArguments, decider: Decider) -> Store:
+def make_store(arguments: ServeArguments, decider: Decider, count: Callable[[str], None]) -> Store:
     """Return the store that `--store` names, or raise `UsageError`."""
     parts = urlsplit(arguments.store)
     if parts.scheme == "memory":
@@ -152,14 +158,12 @@ def make_store(arguments: ServeArguments, decider: Decider) -> Store:
             hint="for example --store redis://127.0.0.1:6379",
         )
     try:
-        from redis.asyncio import Redis
-
-        from cpz.serving.redis_store import RedisStore
+        from cpz.serving.redis_store import RedisStore, connect
     except ImportError as error:
         raise missing_extra(error) from error
     timeout_s = arguments.store_timeout_ms / 1000.0
-    client = Redis.from_url(arguments.store, socket_connect_timeout=timeout_s)
-    return RedisStore(client, decider.plan, timeout_s)
+    client = connect(arguments.store, timeout_s)
+    return RedisStore(client, decider.plan, timeout_s, count)
 
 
 def _limits(arguments: ServeArguments) -> Limits:

@@ -16,6 +16,7 @@ Cell = Value | Sequence[str]
 
 _HOUR_US = 3600 * SECOND_US
 _DAY_US = DAY_S * SECOND_US
+_FACTS = (Aggregation.VALUE, Aggregation.TENURE, Aggregation.HOUR, Aggregation.WEEKDAY)
 _NUMERIC = (Aggregation.COUNT, Aggregation.SUM, Aggregation.SINCE)
 
 
@@ -33,6 +34,7 @@ class OnlineFeatures:
     def __init__(self, features: Sequence[Feature] = FEATURES) -> None:
         self.features = tuple(features)
         self.plan = EventPlan(features)
+        self._facts = FactPlan(features)
         self.shoppers: dict[Id, ShopperState] = {}
         self._n_rows = 0
 
@@ -68,7 +70,7 @@ class OnlineFeatures:
             shopper: columns of `shoppers`; times in microseconds since the epoch.
         """
         state = self.shoppers.get(shopper_id)
-        found = fact_cells(self.features, t_us, session, shopper)
+        found = self._facts.cells(t_us, session, shopper)
         values = (state or ShopperState(self.plan)).values(t_us)
         return found | dict(zip(self.plan.names, values, strict=True))
 
@@ -106,6 +108,52 @@ def event_schema(features: Iterable[Feature]) -> dict[str, type[pl.DataType]]:
     }
 
 
+class FactPlan:
+    """The features that need no events, compiled once: of the session, the shopper and the time.
+
+    Args:
+        features: declarations; those over events are ignored.
+
+    Raises:
+        ValueError: a feature of the session or the shopper asks for an aggregation over events.
+    """
+
+    def __init__(self, features: Iterable[Feature]) -> None:
+        by_way: dict[tuple[bool, Aggregation], list[Feature]] = {}
+        for feature in features:
+            if feature.source is Source.EVENTS:
+                continue
+            if feature.aggregation not in _FACTS:
+                raise ValueError(f"feature {feature.name}: {feature.aggregation} needs events")
+            way = (feature.source is Source.SESSIONS, feature.aggregation)
+            by_way.setdefault(way, []).append(feature)
+        self._ways = [
+            (is_session, way, [(f.name, f.column, f.default) for f in found])
+            for (is_session, way), found in by_way.items()
+        ]
+
+    def cells(
+        self, t_us: int, session: Mapping[str, Cell], shopper: Mapping[str, Cell]
+    ) -> dict[str, Cell]:
+        """Return the features by name; see `fact_cells`."""
+        found: dict[str, Cell] = {}
+        value: Cell
+        for is_session, way, features in self._ways:
+            columns = session if is_session else shopper
+            for name, column, default in features:
+                match way:
+                    case Aggregation.VALUE:
+                        value = columns.get(column)
+                    case Aggregation.TENURE:
+                        value = _whole_days(columns.get(column), t_us)
+                    case Aggregation.HOUR:
+                        value = t_us // _HOUR_US % 24
+                    case _:  # the weekday; day 0 of the epoch was a Thursday
+                        value = (t_us // _DAY_US + 3) % 7 + 1
+                found[name] = default if value is None else value
+        return found
+
+
 def fact_cells(
     features: Iterable[Feature],
     t_us: int,
@@ -119,24 +167,7 @@ def fact_cells(
     >>> cells["tenure_days"], cells["day_of_week"]  # 1970-01-05, a Monday
     (3, 1)
     """
-    found: dict[str, Cell] = {}
-    for feature in features:
-        if feature.source is Source.EVENTS:
-            continue
-        columns = session if feature.source is Source.SESSIONS else shopper
-        match feature.aggregation:
-            case Aggregation.VALUE:
-                value = columns.get(feature.column)
-            case Aggregation.TENURE:
-                value = _whole_days(columns.get(feature.column), t_us)
-            case Aggregation.HOUR:
-                value = t_us // _HOUR_US % 24
-            case Aggregation.WEEKDAY:
-                value = (t_us // _DAY_US + 3) % 7 + 1  # day 0 of the epoch was a Thursday
-            case _:
-                raise ValueError(f"feature {feature.name}: {feature.aggregation} needs events")
-        found[feature.name] = feature.default if value is None else value
-    return found
+    return FactPlan(features).cells(t_us, session, shopper)
 
 
 def _whole_days(since_us: Cell, t_us: int) -> int | None:

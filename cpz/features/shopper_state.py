@@ -60,11 +60,11 @@ class Track:
 
     def add(self, event: Event) -> None:
         """Put an event in its place."""
-        if not self.events or event[:3] > self.events[-1][:3]:
+        if not self.events or event[:2] > self.events[-1][:2]:
             self.events.append(event)
             self.occurred.append(event.occurred_us)
         else:
-            insort(self.events, event, key=_order)
+            insort(self.events, event, key=event_order)
             insort(self.occurred, event.occurred_us)
         self.latest_received = max(self.latest_received, event.received_us)
 
@@ -124,8 +124,9 @@ class Track:
         return dropped
 
 
-def _order(event: Event) -> tuple[int, int, Id]:
-    return event[:3]
+def event_order(event: Event) -> tuple[int, int, bool, Id]:
+    """Return what events are sorted by: times, then id; numbers stand before texts."""
+    return (*event[:2], isinstance(event.event_id, str), event.event_id)
 
 
 Read = Callable[[Track, int], Value]

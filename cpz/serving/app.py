@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from cpz.serving.messages import (
 )
 from cpz.serving.service import Service
 
-_WRITE_EVERY_S = 0.02
+_SWEEP_EVERY_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def make_app(service: Service, gate: Gate) -> FastAPI:
     app = FastAPI(
         title="cpz",
         version=__version__,
-        lifespan=_lifespan(service),
+        lifespan=_lifespan(service, gate),
         redoc_url=None,
         exception_handlers={HTTPException: _refusal},
     )
@@ -130,7 +131,7 @@ def _add_health(app: FastAPI, service: Service, gate: Gate) -> None:
 
     def health(word: str) -> Response:
         found = {"status": word, "model": champion.name, "version": champion.version}
-        status = 503 if word == "draining" else 200
+        status = 200 if word in ("live", "ready") else 503
         body = msgspec.json.encode(found | {"store": service.store.kind})
         return Response(body, status, media_type="application/json")
 
@@ -140,7 +141,10 @@ def _add_health(app: FastAPI, service: Service, gate: Gate) -> None:
 
     @app.get("/health/ready", summary="May requests be sent here?")
     async def ready() -> Response:
-        return health("draining" if gate.is_draining else "ready")
+        if gate.is_draining:
+            return health("draining")
+        # requests are answered none the less, but another server would log them too
+        return health("log_refused" if service.log.n_failed else "ready")
 
     @app.get("/metrics", summary="Counters in the Prometheus text format")
     async def metrics() -> Response:
@@ -150,28 +154,29 @@ def _add_health(app: FastAPI, service: Service, gate: Gate) -> None:
 
 
 def _lifespan(
-    service: Service,
+    service: Service, gate: Gate
 ) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        writer = asyncio.get_running_loop().create_task(_write_log(service))
+        sweeper = asyncio.get_running_loop().create_task(_sweep(service, gate))
         try:
             yield
         finally:
-            writer.cancel()
+            sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await writer
+                await sweeper
             await service.store.close()
             service.log.close()
 
     return lifespan
 
 
-async def _write_log(service: Service) -> None:
+async def _sweep(service: Service, gate: Gate) -> None:
     while True:
-        await asyncio.sleep(_WRITE_EVERY_S)
+        await asyncio.sleep(_SWEEP_EVERY_S)
+        gate.give_up_bodies(time.perf_counter())
         service.log.write()
-        service.metrics.log_waits(service.log.n_failed)
+        service.metrics.log_waits(service.log.n_failed, service.log.n_dropped)
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

@@ -1,7 +1,6 @@
 """Which context a request may bring, checked once: the names, and the types of each column."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -23,7 +22,16 @@ class RequestError(DataError):
 
 
 _TIME_SUFFIX = "_us"
-_MAX_WHOLE = 2**63
+
+#: What JSON may hold for a kind. Its decoder lets through finite numbers and 64-bit integers only.
+_TYPES: dict[str, frozenset[type]] = {
+    "text": frozenset((str, type(None))),
+    "texts": frozenset((list, type(None))),
+    "truth value": frozenset((bool, type(None))),
+    "number": frozenset((int, float, bool, type(None))),
+    "whole number": frozenset((int, type(None))),
+    "time": frozenset((int, type(None))),
+}
 
 
 class ContextRules:
@@ -44,14 +52,18 @@ class ContextRules:
             texts = {name: "text" for name, _ in entry.encoder.categories if name not in derived}
             self.imported |= numbers | texts
         self._session |= self.imported
+        self._session_types = {name: _TYPES[kind] for name, kind in self._session.items()}
+        #: Every imported column as missing, to put a request's values over.
+        self.nothing: dict[str, Cell] = dict.fromkeys(self.imported)
 
     def session(self, given: Mapping[str, Cell]) -> Mapping[str, Cell]:
         """Return the session columns of a request, or raise `RequestError`."""
-        kinds = self._session
+        types = self._session_types
         for name, value in given.items():
-            if name not in kinds:
-                raise _unknown("context", name, kinds)
-            _check("context", name, value, kinds[name])
+            if type(value) not in types.get(name, ()):
+                if name not in types:
+                    raise _unknown("context", name, types)
+                raise _unfit("context", name, value, self._session[name])
         return given
 
     def shopper(self, given: Mapping[str, Cell]) -> dict[str, Cell]:
@@ -62,7 +74,8 @@ class ContextRules:
             if name not in kinds:
                 raise _unknown("shopper", name, kinds)
             kind = kinds[name]
-            _check("shopper", name, value, kind)
+            if type(value) not in _TYPES[kind]:
+                raise _unfit("shopper", name, value, kind)
             columns[name.removesuffix(_TIME_SUFFIX) if kind == "time" else name] = value
         return columns
 
@@ -86,30 +99,12 @@ def _kinds(schema: pa.Schema, left_out: set[str]) -> dict[str, str]:
     return found
 
 
-def _check(where: str, name: str, value: Cell, kind: str) -> None:
-    if value is None or _fits(value, kind):
-        return
+def _unfit(where: str, name: str, value: Cell, kind: str) -> RequestError:
     shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
-    raise RequestError(f"{where}.{name}: expected a {kind}, got {shown}")
+    return RequestError(f"{where}.{name}: expected a {kind}, got {shown}")
 
 
-def _fits(value: Cell, kind: str) -> bool:
-    match kind:
-        case "text":
-            return isinstance(value, str)
-        case "texts":
-            return isinstance(value, list)
-        case "truth value":
-            return isinstance(value, bool)
-        case "number":
-            return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-        case _:
-            if not isinstance(value, int) or isinstance(value, bool):
-                return False
-            return -_MAX_WHOLE <= value < _MAX_WHOLE
-
-
-def _unknown(where: str, name: str, known: Mapping[str, str]) -> RequestError:
+def _unknown(where: str, name: str, known: Iterable[str]) -> RequestError:
     if name.removesuffix(_TIME_SUFFIX) in (*OUTCOMES, *SENSITIVE):
         return RequestError(
             f"{where}.{name}: an outcome or a sensitive column, which no model reads",

@@ -7,13 +7,14 @@ server, and the logged propensity is exactly the probability of that draw.
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
 from typing import cast
 
 from cpz.data import keyed
 from cpz.data.errors import nearest
-from cpz.features.online import Cell, fact_cells
+from cpz.features.online import Cell
 from cpz.features.shopper_state import Id, ShopperState, Value
 from cpz.serving.context_rules import RequestError
 from cpz.serving.messages import (
@@ -120,9 +121,8 @@ class Decider:
     ) -> dict[str, Cell]:
         session = model.rules.session(request.context)
         shopper = model.rules.shopper(request.shopper)
-        cells = fact_cells(model.features, t_us, session, shopper)
-        for name in model.rules.imported:
-            cells[name] = session.get(name)
+        cells = {**model.rules.nothing, **session}
+        cells.update(model.facts.cells(t_us, session, shopper))
         known = self.stranger if state is None else state
         cells.update(zip(self.plan.names, known.values(t_us), strict=True))
         return cells
@@ -141,7 +141,7 @@ class Decider:
     ) -> list[Decided]:
         request = key_of(request_id)
         u = [
-            keyed.uniform_one(self.seed, _ACTION, request, key_of(place.placement))
+            keyed.uniform_one(self.seed, _ACTION, request, _placement_key(place.placement))
             for place in places
         ]
         return [
@@ -180,6 +180,11 @@ def key_of(identity: Id) -> int:
         return identity
     digest = blake2b(identity.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
+
+
+@lru_cache(maxsize=256)
+def _placement_key(name: str) -> int:
+    return key_of(name)
 
 
 def draw(propensities: Sequence[float], u: float) -> int:

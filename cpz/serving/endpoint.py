@@ -1,12 +1,14 @@
 """The hot path as plain ASGI: limits, body, call, answer, and one line in the metrics."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from cpz.serving.context_rules import RequestError
 from cpz.serving.limits import ApiKeys, Limits, RateLimit
@@ -15,6 +17,8 @@ from cpz.serving.metrics import Metrics
 
 #: A call on a body; the second argument tells whether the deadline has passed.
 Call = Callable[[bytes, Callable[[], bool]], Awaitable[bytes]]
+
+_log = logging.getLogger("cpz.serving")
 
 _JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
@@ -26,6 +30,7 @@ _CODES = {
     413: "body_too_large",
     422: "invalid_request",
     429: "rate_limited",
+    500: "internal",
     503: "unavailable",
     504: "deadline_passed",
 }
@@ -46,6 +51,7 @@ class Gate:
         metrics: what is counted.
         n_in_flight: requests under way.
         is_draining: whether the server is about to stop; answers then close their connection.
+        reading: tasks that wait for a body, and until when, the oldest first.
     """
 
     limits: Limits
@@ -54,9 +60,18 @@ class Gate:
     rate: RateLimit = field(init=False)
     n_in_flight: int = 0
     is_draining: bool = False
+    reading: dict["asyncio.Task[Any]", float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rate = RateLimit(self.limits.rate_per_s)
+
+    def give_up_bodies(self, now_s: float) -> None:
+        """End the wait for bodies whose deadline has passed; their requests get a 408."""
+        for task, deadline_s in list(self.reading.items()):
+            if deadline_s > now_s:
+                return
+            del self.reading[task]
+            task.cancel()
 
     def admit(self, headers: dict[bytes, bytes], client: str, now_s: float) -> None:
         """Let a request in, or raise `RequestError`: 401, 413, 429 or 503."""
@@ -98,7 +113,7 @@ class Endpoint:
             client = scope["client"]
             gate.admit(dict(scope["headers"]), client[0] if client else "", started_s)
             deadline_s = started_s + gate.limits.deadline_s
-            body = await _read(receive, gate.limits)
+            body = await _read(receive, gate, deadline_s)
             answer = await self._call(body, lambda: time.perf_counter() > deadline_s)
         except RequestError as error:
             status = error.status
@@ -106,6 +121,10 @@ class Endpoint:
         except ClientGoneError:
             gate.metrics.count("client_gone")
             return
+        except Exception:
+            _log.exception("%s: a request failed", self._route)
+            status = 500
+            answer = problem(status, "the server failed on this request", "its log says where")
         finally:
             gate.n_in_flight -= 1
         gate.metrics.answered(self._route, status, time.perf_counter() - started_s)
@@ -128,33 +147,38 @@ def problem(status: int, message: str, hint: str = "") -> bytes:
     return msgspec.json.encode(Refused(Problem(_CODES.get(status, "refused"), message, hint)))
 
 
-async def _read(receive: Receive, limits: Limits) -> bytes:
-    message = await _next(receive, limits)
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        if len(body) > limits.body_bytes:
-            raise _too_large(limits)
-        return body
-    parts = bytearray(body)
-    while message.get("more_body", False):
-        message = await _next(receive, limits)
-        parts += message.get("body", b"")
-        if len(parts) > limits.body_bytes:
-            raise _too_large(limits)
-    return bytes(parts)
-
-
-async def _next(receive: Receive, limits: Limits) -> Message:
+async def _read(receive: Receive, gate: Gate, deadline_s: float) -> bytes:
+    """Return the whole body, which must have come by the deadline."""
+    task = asyncio.current_task()
+    assert task is not None
+    # one sweep over all requests is cheaper than a timer for each: most bodies are here already
+    gate.reading[task] = deadline_s
     try:
-        async with asyncio.timeout(limits.deadline_s):
-            message = await receive()
-    except TimeoutError as error:
+        return await _whole(receive, gate.limits)
+    except asyncio.CancelledError:
+        if task in gate.reading:
+            raise
+        task.uncancel()
         raise RequestError(
-            f"the body did not arrive within {limits.deadline_s:g} s", status=408
-        ) from error
-    if message["type"] == "http.disconnect":
-        raise ClientGoneError
-    return message
+            f"the body did not arrive within {gate.limits.deadline_s:g} s", status=408
+        ) from None
+    finally:
+        gate.reading.pop(task, None)
+
+
+async def _whole(receive: Receive, limits: Limits) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limits.body_bytes:
+            raise _too_large(limits)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _too_large(limits: Limits) -> RequestError:

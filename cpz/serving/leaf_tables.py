@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from cpz.serving.tree_text import ZERO, Node, Tree
 
-Bits = npt.NDArray[np.uint64] | npt.NDArray[np.uint32] | npt.NDArray[np.uint16]
+Bits = npt.NDArray[np.uint64 | np.uint32 | np.uint16]
 Floats = npt.NDArray[np.float64]
 
 #: One machine word holds a tree's leaves.
@@ -34,29 +34,15 @@ class FeatureRows:
     """Where a feature's rows stand in the table.
 
     Attributes:
-        first: the row of the lowest interval, or of code 0.
-        thresholds: ascending; interval i holds values in (thresholds[i-1], thresholds[i]].
-        n_codes: for categories, how many codes have a row of their own; -1 for numbers.
-        missing: the row of NaN; for categories also that of every other code.
-        zero: the row of numbers that LightGBM takes for zero; -1 for categories.
+        first: the row of the lowest interval.
+        thresholds: ascending; interval i holds values in (thresholds[i-1], thresholds[i]]. What
+            LightGBM takes for zero is an interval of its own, and so is each category code.
+        missing: the row of NaN.
     """
 
     first: int
     thresholds: tuple[float, ...]
-    n_codes: int
     missing: int
-    zero: int = -1
-
-    def row(self, value: float) -> int:
-        """Return the table row of a value."""
-        if math.isnan(value):
-            return self.missing
-        if self.n_codes >= 0:
-            # like C's cast to int, which cuts towards zero
-            return self.first + int(value) if -1.0 < value < self.n_codes else self.missing
-        if -ZERO <= value <= ZERO:
-            return self.zero
-        return self.first + bisect_left(self.thresholds, value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,18 +61,24 @@ class LeafTables:
     offset: npt.NDArray[np.int64]
     leaves: Floats
 
-    def raw(self, shared: Sequence[int], own: npt.NDArray[np.int64]) -> Floats:
-        """Return the raw score of c candidates.
+    def masks(self, first: int, values: Sequence[float]) -> Bits:
+        """Return (T,) the leaves that the values of the columns from `first` on leave possible."""
+        rows = [
+            # NaN is the one value that differs from itself
+            feature.first + bisect_left(feature.thresholds, value)
+            if value == value  # noqa: PLR0124
+            else feature.missing
+            for feature, value in zip(self.features[first:], values, strict=False)
+            if feature is not None
+        ]
+        taken = self.table.take(np.array(rows, dtype=np.intp), axis=0)
+        found: Bits = np.bitwise_and.reduce(taken, axis=0)
+        return found
 
-        Args:
-            shared: table rows of the features on which the candidates agree.
-            own: (c, m) table rows of those on which they may differ.
-        """
-        masks = np.bitwise_and.reduce(self.table.take(own, axis=0), axis=1)
-        if len(shared):
-            masks &= np.bitwise_and.reduce(self.table.take(shared, axis=0), axis=0)
-        lowest = masks & (~masks + masks.dtype.type(1))
-        leaf = np.bitwise_count(lowest - masks.dtype.type(1))
+    def raw(self, masks: Bits) -> Floats:
+        """Return the raw scores of c candidates from their (c, T) masks over all columns."""
+        # the zeros below the lowest bit that is set: ~m & (m - 1) keeps just them
+        leaf = np.bitwise_count(~masks & (masks - masks.dtype.type(1)))
         values = self.leaves.take(leaf + self.offset)
         # accumulate adds from left to right, unlike sum, which adds in pairs
         scores: Floats = np.add.accumulate(values, axis=1)[:, -1]
@@ -98,19 +90,20 @@ def build_tables(trees: Sequence[Tree], n_columns: int) -> LeafTables | None:
     widest = max((len(tree.leaves) for tree in trees), default=0)
     kind = next((k for bits, k in _WORDS if widest <= bits), None)
     splits = _splits_by_feature(trees, n_columns)
-    plans = [_plan(nodes) for nodes in splits]
-    n_rows = sum(len(values) for values, _ in plans if values)
+    ends = [_thresholds(nodes) if nodes else () for nodes in splits]
+    n_rows = sum(len(thresholds) + 2 for thresholds in ends if thresholds)
     if not trees or kind is None or n_rows * len(trees) * np.dtype(kind).itemsize > MAX_BYTES:
         return None
     table = np.full((max(n_rows, 1), len(trees)), np.iinfo(kind).max, dtype=kind)
     features: list[FeatureRows | None] = []
     first = 0
-    for nodes, (values, shape) in zip(splits, plans, strict=True):
-        features.append(None if shape is None else _moved(shape, first))
-        if shape is not None:
-            n_intervals = len(shape.thresholds) + 1 if shape.n_codes < 0 else 0
-            _fill(table[first : first + len(values)], nodes, values, n_intervals)
-        first += len(values)
+    for nodes, thresholds in zip(splits, ends, strict=True):
+        features.append(None)
+        if thresholds:
+            missing = first + len(thresholds) + 1
+            features[-1] = FeatureRows(first, thresholds, missing)
+            _fill(table[first : missing + 1], nodes, thresholds)
+            first = missing + 1
     n_leaves = [len(tree.leaves) for tree in trees]
     leaves = [tree.leaves[leaf] for tree in trees for leaf in _left_to_right(tree)]
     offset = np.cumsum([0, *n_leaves[:-1]]).astype(np.int64)
@@ -154,32 +147,26 @@ def _left_to_right(tree: Tree) -> list[int]:
     return _leaves_under(tree, 0 if tree.nodes else ~0)
 
 
-def _plan(splits: list[_Split]) -> tuple[list[float], FeatureRows | None]:
-    """Return one value to stand for each row of a feature, and the shape of its rows."""
-    if not splits:
-        return [], None
+def _thresholds(splits: list[_Split]) -> tuple[float, ...]:
+    """Return where a feature's intervals end; within one, every split decides alike."""
     if any(node.codes is not None for _, node, _ in splits):
+        # like C's cast to int, which cuts towards zero: code 0 is all of (-1, 1), code 1 is [1, 2)
         n_codes = 1 + max(max(node.codes or (0,)) for _, node, _ in splits)
-        values = [float(code) for code in range(n_codes)]
-        return [*values, np.nan], FeatureRows(0, (), n_codes, n_codes)
-    thresholds = tuple(sorted({node.threshold for _, node, _ in splits}))
-    n_intervals = len(thresholds) + 1
-    values = [*thresholds, np.inf, np.nan, 0.0]
-    return values, FeatureRows(0, thresholds, -1, n_intervals, n_intervals + 1)
+        return (-1.0, *(math.nextafter(code + 1.0, 0.0) for code in range(n_codes)))
+    zero = {math.nextafter(-ZERO, -math.inf), ZERO}
+    return tuple(sorted(zero | {node.threshold for _, node, _ in splits}))
 
 
-def _moved(rows: FeatureRows, first: int) -> FeatureRows:
-    zero = rows.zero if rows.zero < 0 else rows.zero + first
-    return FeatureRows(first, rows.thresholds, rows.n_codes, rows.missing + first, zero)
-
-
-def _fill(rows: Bits, splits: list[_Split], values: list[float], n_intervals: int) -> None:
-    """Clear the leaves that each row's values cannot reach.
-
-    The first rows stand for intervals: all numbers up to a threshold that do not count as zero.
-    """
+def _fill(rows: Bits, splits: list[_Split], thresholds: tuple[float, ...]) -> None:
+    """Clear the leaves that each row's values cannot reach; an interval's end stands for it."""
     whole = int(np.iinfo(rows.dtype).max)
+    ends = np.array([*thresholds, np.inf, np.nan])
+    is_zero = np.abs(ends) <= ZERO
     for tree, node, cut in splits:
-        intervals = [value > node.threshold for value in values[:n_intervals]]
-        others = [not node.goes_left(value) for value in values[n_intervals:]]
-        rows[np.array(intervals + others), tree] &= rows.dtype.type(whole & ~cut)
+        if node.codes is None:
+            goes_right = ends > node.threshold
+            goes_right[is_zero] = not node.goes_left(0.0)
+            goes_right[-1] = not node.goes_left(math.nan)
+        else:
+            goes_right = np.array([not node.goes_left(end) for end in ends.tolist()])
+        rows[goes_right, tree] &= rows.dtype.type(whole & ~cut)

@@ -26,7 +26,7 @@ class Limits:
 
 
 class RateLimit:
-    """A token bucket per client that holds one second's worth.
+    """A token bucket per client that holds one second's worth; it needs a clock that never jumps.
 
     >>> limit = RateLimit(2.0)
     >>> [limit.allows("a", now) for now in (0.0, 0.0, 0.0, 0.5)]
@@ -69,17 +69,25 @@ def _digest(key: bytes) -> bytes:
 
 
 def read_api_keys(path: Path | None) -> ApiKeys:
+    """Return the keys of a file, or those of nobody, so that everyone may ask.
+
+    Raises:
+        NotFoundError: the file does not exist.
+        DataError: it cannot be read, or holds no key.
+    """
+    return ApiKeys() if path is None else ApiKeys(read_key_lines(path))
+
+
+def read_key_lines(path: Path) -> list[str]:
     """Read one key per line; blank lines and lines that begin with # are left out.
 
     Raises:
         NotFoundError: the file does not exist.
         DataError: it cannot be read, or holds no key.
     """
-    if path is None:
-        return ApiKeys()
-    if not path.is_file():
-        raise NotFoundError(f"API key file {path} does not exist", hint="check --api-key-file")
     try:
+        if not path.exists():
+            raise NotFoundError(f"API key file {path} does not exist", hint="check --api-key-file")
         lines = [line.strip() for line in path.read_text(encoding="ascii").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
@@ -91,4 +99,4 @@ def read_api_keys(path: Path | None) -> ApiKeys:
             f"API key file {path} holds no key; expected one per line",
             hint="add a key, or leave --api-key-file out",
         )
-    return ApiKeys(keys)
+    return keys

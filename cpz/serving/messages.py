@@ -171,7 +171,7 @@ class Refused(msgspec.Struct, frozen=True):
 class Health(msgspec.Struct, frozen=True):
     """The body of the health checks."""
 
-    status: Literal["live", "ready", "draining"]
+    status: Literal["live", "ready", "draining", "log_refused"]
     model: str = ""
     version: str = ""
     store: str = ""

@@ -1,86 +1,111 @@
-"""What a server counts, in the Prometheus text format at /metrics."""
+"""What a server counts, in the Prometheus text format at /metrics.
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+Counts are plain numbers of the one thread that serves, and become metrics when somebody looks.
+Labels come from fixed sets (routes, statuses, versions, placements, reasons), never from a request.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
 _BUCKETS_S = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+_LE = (*map(str, _BUCKETS_S), "+Inf")
+
+Counts = defaultdict[tuple[str, ...], int]
 
 
-class Family:
-    """A counter whose children are looked up once, since looking up labels is not free."""
+class Durations:
+    """A histogram: how many answers took how long."""
 
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-        self._children: dict[tuple[str, ...], Counter] = {}
+    __slots__ = ("counts", "total_s")
 
-    def count(self, *labels: str, n: int = 1) -> None:
-        """Add n to the child with these labels."""
-        child = self._children.get(labels)
-        if child is None:
-            child = self._children[labels] = self._counter.labels(*labels)
-        child.inc(n)
+    def __init__(self) -> None:
+        self.counts = [0] * len(_LE)
+        self.total_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one; a duration equal to a bound is within it."""
+        self.counts[bisect_left(_BUCKETS_S, seconds)] += 1
+        self.total_s += seconds
 
 
 class Metrics:
-    """One server's registry."""
+    """One server's counts, and the collector that shows them.
+
+    Attributes:
+        registry: where they are registered.
+    """
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        self._requests = Family(
-            Counter("cpz_requests", "Answers.", ["route", "status"], registry=registry)
-        )
-        self._decisions = Family(
-            Counter(
-                "cpz_decisions",
-                "Decisions by version, placement and reason.",
-                ["version", "placement", "reason"],
-                registry=registry,
-            )
-        )
-        self._occurrences = Family(
-            Counter(
-                "cpz_occurrences",
-                "Events, feedback, fallbacks, repeats and cache hits.",
-                ["what"],
-                registry=registry,
-            )
-        )
-        self._seconds = Histogram(
-            "cpz_request_seconds",
-            "Time from the headers of a request to its answer.",
-            ["route"],
-            buckets=_BUCKETS_S,
-            registry=registry,
-        )
-        self._routes: dict[str, Histogram] = {}
-        self._waiting = Gauge(
-            "cpz_log_lines_waiting", "Log lines that the disk refused.", registry=registry
-        )
+        self.registry = CollectorRegistry()
+        self._requests: Counts = defaultdict(int)
+        self._decisions: Counts = defaultdict(int)
+        self._occurrences: Counts = defaultdict(int)
+        self._seconds: defaultdict[str, Durations] = defaultdict(Durations)
+        self._n_waiting = 0
+        self._n_dropped = 0
+        self.registry.register(self)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count one answer and its time."""
-        self._requests.count(route, str(status))
-        latency = self._routes.get(route)
-        if latency is None:
-            latency = self._routes[route] = self._seconds.labels(route)
-        latency.observe(seconds)
+        self._requests[route, _STATUS[status]] += 1
+        self._seconds[route].add(seconds)
 
     def decided(self, version: str, placement: str, reason: str) -> None:
         """Count one decision."""
-        self._decisions.count(version, placement, reason)
+        self._decisions[version, placement, reason] += 1
 
     def count(self, what: str, n: int = 1) -> None:
         """Count an occurrence."""
-        self._occurrences.count(what, n=n)
+        self._occurrences[what,] += n
 
-    def log_waits(self, n_lines: int) -> None:
-        """Show how many lines the disk has refused."""
-        self._waiting.set(n_lines)
+    def log_waits(self, n_lines: int, n_dropped: int) -> None:
+        """Show how many lines wait because the disk refused them, and how many are lost."""
+        self._n_waiting = n_lines
+        self._n_dropped = n_dropped
 
     def value(self, what: str) -> int:
         """Return an occurrence's count."""
-        found = self.registry.get_sample_value("cpz_occurrences_total", {"what": what})
-        return int(found or 0)
+        return self._occurrences.get((what,), 0)
 
     def text(self) -> bytes:
         """Return the exposition."""
         return generate_latest(self.registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics (prometheus_client's collector protocol)."""
+        yield _counter("cpz_requests", "Answers.", ("route", "status"), self._requests)
+        labels = ("version", "placement", "reason")
+        words = "Decisions by version, placement and reason."
+        yield _counter("cpz_decisions", words, labels, self._decisions)
+        words = "Events, feedback, fallbacks, repeats and refusals."
+        yield _counter("cpz_occurrences", words, ("what",), self._occurrences)
+        words = "Time from the headers of a request to its answer."
+        seconds = HistogramMetricFamily("cpz_request_seconds", words, labels=["route"])
+        for route, found in self._seconds.items():
+            buckets = list(zip(_LE, map(float, accumulate(found.counts)), strict=True))
+            seconds.add_metric([route], buckets, found.total_s)
+        yield seconds
+        words = "Log lines that the disk refused."
+        yield GaugeMetricFamily("cpz_log_lines_waiting", words, self._n_waiting)
+        words = "Log lines lost because too many waited."
+        yield CounterMetricFamily("cpz_log_lines_dropped", words, self._n_dropped)
+
+
+_STATUS = {status: str(status) for status in range(200, 600)}
+
+
+def _counter(name: str, words: str, labels: tuple[str, ...], counts: Counts) -> Metric:
+    family = CounterMetricFamily(name, words, labels=labels)
+    for values, n in counts.items():
+        family.add_metric(values, n)
+    return family

@@ -52,7 +52,12 @@ class RowEncoder:
 
     def shared(self, cells: Mapping[str, Cell]) -> list[float]:
         """Return the encoded context, which no option changes; NaN where missing or unknown."""
-        row = [_number(name, cells.get(name)) for name in self._inputs.encoder.numbers]
+        found = map(cells.get, self._inputs.encoder.numbers)
+        try:
+            # adding 0.0 makes a whole number a float, and refuses what is no number
+            row = [math.nan if value is None else value + 0.0 for value in found]  # type: ignore[operator]
+        except TypeError:
+            raise _no_number(cells, self._inputs.encoder.numbers) from None
         for name, codes in self._levels:
             level = cells.get(name)
             row.append(codes.get(level, math.nan) if isinstance(level, str) else math.nan)
@@ -73,12 +78,9 @@ class RowEncoder:
         ]
 
 
-def _number(name: str, value: Cell) -> float:
-    if value is None:
-        return math.nan
-    if isinstance(value, int | float):
-        return float(value)
-    raise RequestError(f"{name}: expected a number, got {value!r}")
+def _no_number(cells: Mapping[str, Cell], names: Sequence[str]) -> RequestError:
+    wrong = next(n for n in names if not isinstance(cells.get(n), int | float | None))
+    return RequestError(f"{wrong}: expected a number, got {cells[wrong]!r}")
 
 
 def _holders(entry: OptionInput, value: Cell) -> Sequence[str]:

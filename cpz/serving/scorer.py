@@ -13,10 +13,13 @@ import numpy as np
 from cpz.data import keyed
 from cpz.data.errors import DataError
 from cpz.models.outcome import THREADS, OutcomeModel
-from cpz.serving.leaf_tables import Floats, LeafTables, build_tables
+from cpz.serving.leaf_tables import Bits, Floats, LeafTables, build_tables
 from cpz.serving.tree_text import read_trees
 
 Candidate = tuple[float, ...]
+
+#: Eligible options and yes-no facts make some hundred sets; one takes about 10 kB.
+MAX_SETS = 1024
 
 _N_PROBES = 256
 _PURPOSE = "serving_probe"
@@ -42,27 +45,38 @@ class TableScorer:
     Attributes:
         tables: of the trees.
         steepness: of the logistic function, or 0.0 where the raw score is the answer.
-        own_rows: table rows of candidates met before; options and yes-no facts: few.
+        one_mask: leaf masks of candidates met before: options and yes-no facts, so there are few.
+        set_masks: those of sets of candidates, the first `MAX_SETS` of them.
     """
 
     tables: LeafTables
     steepness: float
-    own_rows: dict[Candidate, list[int]] = field(default_factory=dict)
+    one_mask: dict[Candidate, Bits] = field(default_factory=dict)
+    set_masks: dict[tuple[Candidate, ...], Bits] = field(default_factory=dict)
 
     def scores(self, shared: Sequence[float], own: Sequence[Candidate]) -> list[float]:
         """Return one score per candidate."""
-        features = self.tables.features
-        rows = [f.row(value) for f, value in zip(features, shared, strict=False) if f is not None]
-        rest = np.array([self._own(len(shared), candidate) for candidate in own], dtype=np.int64)
-        raw = self.tables.raw(rows, rest).tolist()
-        return [_logistic(self.steepness, value) for value in raw] if self.steepness else raw
+        masks = self._own(len(shared), tuple(own)) & self.tables.masks(0, shared)
+        raw = self.tables.raw(masks).tolist()
+        return _logistic(self.steepness, raw) if self.steepness else raw
 
-    def _own(self, n_shared: int, candidate: Candidate) -> list[int]:
-        found = self.own_rows.get(candidate)
+    def forget(self) -> None:
+        """Drop what was kept of candidates met before."""
+        self.one_mask.clear()
+        self.set_masks.clear()
+
+    def _own(self, n_shared: int, own: tuple[Candidate, ...]) -> Bits:
+        found = self.set_masks.get(own)
         if found is None:
-            pairs = zip(self.tables.features[n_shared:], candidate, strict=True)
-            found = [feature.row(value) for feature, value in pairs if feature is not None]
-            self.own_rows[candidate] = found
+            found = np.array([self._one(n_shared, candidate) for candidate in own])
+            if len(self.set_masks) < MAX_SETS:
+                self.set_masks[own] = found
+        return found
+
+    def _one(self, n_shared: int, candidate: Candidate) -> Bits:
+        found = self.one_mask.get(candidate)
+        if found is None:
+            found = self.one_mask[candidate] = self.tables.masks(n_shared, candidate)
         return found
 
 
@@ -92,7 +106,7 @@ def make_scorer(model: OutcomeModel) -> Scorer:
         return BoosterScorer(model)
     scorer = TableScorer(tables, steepness)
     _compare(model, scorer)
-    scorer.own_rows.clear()
+    scorer.forget()
     return scorer
 
 
@@ -107,9 +121,17 @@ def _steepness(model: OutcomeModel) -> float | None:
     return 0.0 if name == "regression" and "sqrt" not in settings else None
 
 
-def _logistic(steepness: float, raw: float) -> float:
+def _logistic(steepness: float, raw: list[float]) -> list[float]:
     try:
-        return 1.0 / (1.0 + math.exp(-steepness * raw))
+        return [1.0 / (1.0 + math.exp(-steepness * value)) for value in raw]
+    except OverflowError:
+        return [_logistic_of(-steepness * value) for value in raw]
+
+
+def _logistic_of(exponent: float) -> float:
+    """Return 1 / (1 + e^exponent), 0 where that overflows, as it is in C."""
+    try:
+        return 1.0 / (1.0 + math.exp(exponent))
     except OverflowError:
         return 0.0
 
@@ -132,9 +154,7 @@ def probe_rows(tables: LeafTables, n: int) -> Floats:
     columns = []
     for place, feature in enumerate(tables.features):
         values = [0.0, np.nan, -1.0, 1e18]
-        if feature is not None and feature.n_codes >= 0:
-            values += [float(code) for code in range(feature.n_codes + 1)]
-        elif feature is not None:
+        if feature is not None:
             exact = np.array(feature.thresholds)
             values += [*exact, *np.nextafter(exact, -np.inf), *np.nextafter(exact, np.inf)]
         u = keyed.uniform(0, _PURPOSE, np.arange(n, dtype=np.int64), place)

@@ -8,6 +8,7 @@ from cpz.data import keyed
 from cpz.data.errors import UsageError
 from cpz.data.workspace import Workspace
 from cpz.features.declarations import Feature, Source
+from cpz.features.online import FactPlan
 from cpz.features.shopper_state import EventPlan
 from cpz.models.registry import CHAMPION, load_model, model_names, resolve_version
 from cpz.models.trained import TrainedModel
@@ -31,6 +32,7 @@ class ServedModel:
         features: the declarations it reads.
         placements: its placements, ready to rank.
         rules: the context its requests may carry.
+        facts: its features that need no events.
         event_names: the names of its event features.
     """
 
@@ -41,9 +43,11 @@ class ServedModel:
     features: tuple[Feature, ...]
     placements: dict[str, ServedPlacement]
     rules: ContextRules
+    facts: FactPlan = field(init=False)
     event_names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "facts", FactPlan(self.features))
         names = tuple(f.name for f in self.features if f.source is Source.EVENTS)
         object.__setattr__(self, "event_names", names)
 

@@ -6,17 +6,25 @@ its connection; and only when these have gone, or the drain time is over, does t
 
 import asyncio
 import gc
+import ipaddress
+import logging
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from cpz.data.errors import UsageError
+from cpz.data.errors import CpzError, UsageError
 from cpz.serving.app import FastLane
 from cpz.serving.endpoint import Gate
+from cpz.serving.http_connection import HttpConnection
+from cpz.serving.limits import read_api_keys
+
+_log = logging.getLogger("cpz.serving")
 
 _CHECK_S = 0.02
 #: Requests make no circles, so the collector may look more rarely.
@@ -31,15 +39,51 @@ class Address:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How a server runs.
+
+    Attributes:
+        drain_s: how long connections may take to end.
+        trusted_proxies: addresses and networks whose X-Forwarded-For names the client.
+        api_key_file: read again on SIGHUP; None where everyone may ask.
+    """
+
+    drain_s: float = 5.0
+    trusted_proxies: tuple[str, ...] = ()
+    api_key_file: Path | None = None
+
+
+def read_proxies(text: str) -> tuple[str, ...]:
+    """Read addresses and networks between commas, or raise `UsageError`.
+
+    >>> read_proxies("127.0.0.1, 10.0.0.0/8")
+    ('127.0.0.1', '10.0.0.0/8')
+    """
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    for part in found:
+        try:
+            ipaddress.ip_network(part)
+        except ValueError as error:
+            raise UsageError(
+                f"--trusted-proxy: {error}", hint="for example 127.0.0.1 or 10.0.0.0/8"
+            ) from error
+    return found
+
+
 class DrainingServer(uvicorn.Server):
     """A uvicorn server that drains before it stops; a second signal stops it at once."""
 
     def __init__(
-        self, config: uvicorn.Config, gate: Gate, drain_s: float, started: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        gate: Gate,
+        settings: ServerSettings,
+        started: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._gate = gate
-        self._drain_s = drain_s
+        self._settings = settings
         self._started = started
         self._is_told = False
         self._draining: asyncio.Task[None] | None = None
@@ -60,7 +104,22 @@ class DrainingServer(uvicorn.Server):
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLD)
+        if self._settings.api_key_file is not None:
+            self._loop.add_signal_handler(signal.SIGHUP, self._read_keys_again)
         self._started()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Hang up on clients whose headers do not come (uvicorn, every tenth of a second)."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpConnection):
+                connection.close_if_slow()
+        return await super().on_tick(counter)
+
+    def _read_keys_again(self) -> None:
+        try:
+            self._gate.keys = read_api_keys(self._settings.api_key_file)
+        except CpzError as error:
+            _log.error("the API keys stay as they were: %s", error.message)
 
     def _begin(self) -> None:
         # first the listener, then the closing answers: a client that is told to come back on
@@ -71,7 +130,7 @@ class DrainingServer(uvicorn.Server):
         self._draining = self._loop.create_task(self._drain())
 
     async def _drain(self) -> None:
-        ends = self._loop.time() + self._drain_s
+        ends = self._loop.time() + self._settings.drain_s
         while self._loop.time() < ends and self.server_state.connections:
             await asyncio.sleep(_CHECK_S)
         self.should_exit = True
@@ -97,7 +156,7 @@ def run(
     app: FastAPI,
     gate: Gate,
     listener: socket.socket,
-    drain_s: float,
+    settings: ServerSettings,
     say: Callable[[str], None],
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain.
@@ -106,20 +165,23 @@ def run(
         app: from `make_app`.
         gate: the same one that the app's endpoints use.
         listener: from `bind`.
-        drain_s: how long connections may take to end.
+        settings: how.
         say: told the address once the server listens.
     """
     config = uvicorn.Config(
         FastLane(app),
         loop="uvloop",
-        http="httptools",
+        http=HttpConnection,
+        # the middleware costs every request a look at its headers, and believes a false address
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         ws="none",
         lifespan="on",
         access_log=False,
         log_level="warning",
         server_header=False,
-        timeout_graceful_shutdown=max(1, round(drain_s)),
+        timeout_graceful_shutdown=max(1, round(settings.drain_s)),
     )
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    DrainingServer(config, gate, drain_s, lambda: say(url)).run(sockets=[listener])
+    DrainingServer(config, gate, settings, lambda: say(url)).run(sockets=[listener])

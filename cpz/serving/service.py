@@ -52,7 +52,7 @@ class Service:
         self.store = store
         self.log = log
         self.metrics = metrics
-        self._fallback_replies = ReplyMemory()
+        self._replies = ReplyMemory()
 
     async def recommend(self, body: bytes, is_late: Callable[[], bool]) -> bytes:
         """Answer a request for decisions; a repeated one gets the same bytes.
@@ -62,19 +62,24 @@ class Service:
         """
         request = decode(_RECOMMEND, body)
         mark = fingerprint(body)
-        try:
-            recall = await self.store.recall(request.request_id, request.shopper_id)
-            earlier, state = recall.reply, recall.state
-        except StoreUnavailableError:
-            self.metrics.count("store_unavailable")
-            earlier, state = self._fallback_replies.get(request.request_id), None
+        earlier, state = self._replies.get(request.request_id), None
+        if earlier is None:
+            try:
+                recall = await self.store.recall(request.request_id, request.shopper_id)
+                earlier, state = recall.reply, recall.state
+            except StoreUnavailableError:
+                self.metrics.count("store_unavailable")
+            # the same request may have been answered while this one waited for the store
+            earlier = self._replies.get(request.request_id) or earlier
         if earlier is not None:
             return self._repeat(request, earlier, mark)
         if is_late():
             raise RequestError("the deadline has passed", hint="ask for more time", status=504)
         answer = self.decider.decide(request, state, now_us())
         reply = _ENCODER.encode(answer.reply)
-        self._remember(request.request_id, Reply(mark, reply), is_fallback=state is None)
+        kept = Reply(mark, reply)
+        self._replies.put(request.request_id, kept)
+        self.store.remember(request.request_id, kept)
         self._record(answer)
         return reply
 
@@ -120,12 +125,6 @@ class Service:
             )
         self.metrics.count("requests_repeated")
         return earlier.body
-
-    def _remember(self, request_id: str, reply: Reply, *, is_fallback: bool) -> None:
-        if is_fallback:
-            self._fallback_replies.put(request_id, reply)
-        else:
-            self.store.remember(request_id, reply)
 
     def _record(self, answer: Answer) -> None:
         self.log.append(answer.lines)

@@ -56,7 +56,7 @@ class Store(Protocol):
         ...
 
     def remember(self, request_id: str, reply: Reply) -> None:
-        """Keep a reply; a remote store is told without waiting for it."""
+        """Keep a reply for other servers; they are told without waiting for it."""
         ...
 
     async def observe(self, events: Sequence[ShopperEvent]) -> list[bool]:
@@ -105,17 +105,15 @@ class MemoryStore:
         self._plan = plan
         self._max_shoppers = max_shoppers
         self._shoppers: OrderedDict[Id, ShopperState] = OrderedDict()
-        self._replies = ReplyMemory()
         self._stranger = ShopperState(plan)
 
     async def recall(self, request_id: str, shopper_id: Id) -> Recall:
         """Return what is known."""
         state = self._shoppers.get(shopper_id)
-        return Recall(self._replies.get(request_id), state or self._stranger)
+        return Recall(None, state or self._stranger)
 
     def remember(self, request_id: str, reply: Reply) -> None:
-        """Keep a reply."""
-        self._replies.put(request_id, reply)
+        """Do nothing: there is no other server that shares this memory."""
 
     async def observe(self, events: Sequence[ShopperEvent]) -> list[bool]:
         """Take note of events."""

@@ -89,6 +89,8 @@ def test_once_answers_the_same_request_the_same(cli: Cli, workspace: Path, tmp_p
         (("--policy", "greddy"), 2, "greedy"),
         (("--store", "mongo://x"), 2, "memory://"),
         (("--api-key-file", "no-such-file"), 5, "no-such-file"),
+        (("--api-key-file", str(ROOT)), 3, "cannot be read"),
+        (("--trusted-proxy", "my-proxy"), 2, "my-proxy"),
         (("--port", "70000"), 2, "port"),
         (("--canary-weight", "101"), 2, "canary-weight"),
         (("--once", "no-such-file"), 5, "no-such-file"),
@@ -159,6 +161,7 @@ def test_a_broken_limit_is_exit_code_1(cli: Cli, workspace: Path, server: str) -
         (("--visits", "smal300"), 5, "small300"),
         (("--visits", "small300", "--placement", "paymnt"), 5, "payment"),
         (("--visits", "small300", "--api-key-file", "no-such-file"), 5, "no-such-file"),
+        (("--visits", "small300", "--api-key-file", str(ROOT)), 3, "cannot be read"),
         (("--duration", "0"), 2, "duration"),
     ],
 )

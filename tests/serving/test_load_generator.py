@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +15,7 @@ from cpz.data.errors import UsageError
 from cpz.serving.load.arrivals import arrival_times
 from cpz.serving.load.drive import Driver, Target
 from cpz.serving.load.limit import read_limit
-from cpz.serving.load.load_test import LoadConfig, prepared, read_target
+from cpz.serving.load.load_test import LoadConfig, load_result, prepared, read_target
 from cpz.serving.load.measurement import NOTHING, Measurement, Recorder
 from cpz.serving.messages import Recommend
 
@@ -83,6 +84,29 @@ def test_latency_counts_from_the_intended_time(peer: tuple[type[Peer], Target]) 
     assert (measured.service.latency().p50_ms or 0) < 240
 
 
+def test_a_stall_is_charged_to_everyone_who_had_to_wait(peer: tuple[type[Peer], Target]) -> None:
+    kind, target = peer
+    began: list[float] = []
+
+    def data_received(self: Peer, data: bytes) -> None:
+        now = time.monotonic()
+        began.append(now)
+        # silent from 0.2 s to 0.6 s after the first request
+        pause_s = began[0] + 0.6 - now if 0.2 < now - began[0] < 0.6 else 0.0
+        asyncio.get_running_loop().call_later(pause_s, self.transport.write, OK)
+
+    kind.data_received = data_received  # type: ignore[method-assign]
+    measured = asyncio.run(driver(target).open_loop([n * 0.005 for n in range(160)]))
+    found = measured.latency.latency()
+    assert found.n == 160
+    # 80 of 160 requests fall into the stall, the first of them waits 0.4 s, the last not at all:
+    # 40 wait for 0.2 s or more, so that is the upper quartile; four lanes are asked meanwhile,
+    # and a generator that waited for them would have seen four slow answers, p75 below 0.01 s
+    assert 180 < (found.p75_ms or 0) < 300  # a busy machine makes it later, never earlier
+    assert 380 < (found.max_ms or 0) < 700
+    assert (measured.lag.latency().p50_ms or 0) < 50  # it was the server, not the generator
+
+
 def test_a_closed_loop_keeps_connections_busy(peer: tuple[type[Peer], Target]) -> None:
     kind, target = peer
     kind.delay_s = 0.02
@@ -133,7 +157,24 @@ def test_quantiles_are_right_to_three_digits_and_the_histogram_travels() -> None
     found = recorder.latency()
     for quantile, got in ((50, found.p50_ms), (99, found.p99_ms), (99.9, found.p999_ms)):
         assert got == pytest.approx(1000 * np.percentile(seconds, quantile), rel=0.003)
-    assert HdrHistogram.decode(recorder.encoded()).get_total_count() == 20_000
+    decoded = HdrHistogram.decode(recorder.encoded())
+    assert decoded.get_total_count() == 20_000
+    for quantile, got in ((50, found.p50_ms), (99, found.p99_ms), (99.9, found.p999_ms)):
+        assert decoded.get_value_at_percentile(quantile) / 1000 == got
+
+
+@pytest.mark.parametrize(
+    ("n_failed", "broken"), [(0, set()), (9, {"max", "p999"}), (11, {"max", "p999", "p99"})]
+)
+def test_failed_requests_are_slower_than_any_limit(n_failed: int, broken: set[str]) -> None:
+    measured = Measurement()
+    for _ in range(1000 - n_failed):
+        measured.ended(0.0, 0.0, 0.001, 200, "")
+    for _ in range(n_failed):
+        measured.ended(0.0, 0.0, 0.0001, 503, "")
+    result = load_result(LoadConfig("http://x"), Target("x", 80, 1, 1.0), measured)
+    limits = {name: read_limit(f"{name}_ms>25") for name in ("p50", "p95", "p99", "p999", "max")}
+    assert {name for name, limit in limits.items() if result.breaks(limit)} == broken
 
 
 def test_a_time_line_by_intended_second() -> None:

@@ -1,6 +1,7 @@
 """The decision log, and the dataset made of it."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from cpz.data.workspace import Workspace
 from cpz.evaluation.model_study import StudyConfig, evaluate_model
 from cpz.features.assemble import decision_batch
 from cpz.models.trained import TrainedModel
+from cpz.serving import decision_log
 from cpz.serving.decision_log import DecisionLog, open_log, read_log
 from cpz.serving.load.visits import event_items, visit_requests
 from cpz.serving.log_dataset import publish
@@ -149,3 +151,74 @@ def test_a_full_disk_keeps_the_lines_waiting(tmp_path: Path) -> None:
     folder.mkdir()
     log.close()
     assert (log.n_lines, log.n_failed) == (2, 0)
+
+
+def test_one_write_call_takes_a_chunk_and_close_takes_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(msgspec.json.encode(LINE)) + 1
+    monkeypatch.setattr(decision_log, "_CHUNK_BYTES", size + 5)
+    log = DecisionLog(tmp_path)
+    log.append([LINE] * 10)
+    log.write()
+    assert log.n_lines == 1
+    log.close()
+    assert log.n_lines == 10
+    (path,) = tmp_path.glob("log-*.jsonl")
+    assert path.stat().st_size == 10 * size
+
+
+def test_what_a_full_disk_makes_wait_is_bounded_and_counted(tmp_path: Path) -> None:
+    size = len(msgspec.json.encode(LINE)) + 1
+    log = DecisionLog(tmp_path / "gone", max_waiting_bytes=3 * size)
+    log.append([LINE] * 8)
+    log.write()
+    assert (log.n_failed, log.n_dropped) == (3, 5)
+
+
+def test_a_file_deleted_under_the_server_is_begun_again(tmp_path: Path) -> None:
+    log = DecisionLog(tmp_path)
+    for _ in range(2):
+        log.append([LINE])
+        log.write()
+        (path,) = tmp_path.glob("log-*.jsonl")
+        path.unlink()
+    log.append([LINE])
+    log.close()
+    (path,) = tmp_path.glob("log-*.jsonl")
+    assert path.read_bytes() == msgspec.json.encode(LINE) + b"\n"
+
+
+def test_two_servers_share_a_folder(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = open_log(workspace, "shared"), open_log(workspace, "shared")
+    # both look for the next number before either takes it
+    glob = Path.glob
+    first.append([LINE])
+    second.append([LINE, LINE])
+    first.write()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "glob", lambda self, pattern: iter(()))
+        second.write()
+        assert second.n_failed == 2
+    assert Path.glob is glob
+    second.write()
+    first.append([LINE])
+    first.close()
+    second.close()
+    assert len(read_log(workspace, "shared").lines) == 4
+    assert len(list((workspace.root / "serving" / "shared").iterdir())) == 2
+
+
+def test_a_disk_that_cannot_flush_ends_no_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    log = DecisionLog(tmp_path)
+    log.append([LINE])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        log.close()
+    assert "could not be flushed" in caplog.text
+    assert log.n_lines == 1

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from cpz.data.workspace import Workspace
+from cpz.features.shopper_state import EventPlan
 from cpz.models.trained import TrainedModel
 from cpz.serving.context_rules import RequestError
 from cpz.serving.decider import Decider, draw, key_of
 from cpz.serving.decision_log import DecisionLog
+from cpz.serving.endpoint import Endpoint, Gate
+from cpz.serving.limits import ApiKeys, Limits
 from cpz.serving.messages import Recommend
 from cpz.serving.metrics import Metrics
 from cpz.serving.served_model import Routing, find_reference, ready
@@ -202,6 +205,109 @@ def test_without_the_store_the_context_alone_decides(service: Service) -> None:
     with pytest.raises(RequestError) as caught:
         observe(service, event())
     assert caught.value.status == 503
+
+
+class Awaited(MemoryStore):
+    """A store that answers when told to."""
+
+    def __init__(self, plan: EventPlan) -> None:
+        super().__init__(plan)
+        self.gate = asyncio.Event()
+
+    async def recall(self, request_id: str, shopper_id: int | str) -> Recall:
+        await self.gate.wait()
+        return await super().recall(request_id, shopper_id)
+
+
+def test_a_reply_given_without_the_store_is_repeated_when_it_is_back(service: Service) -> None:
+    memory, service.store = service.store, Broken(service.decider.plan)
+    body = msgspec.json.encode(BASE)
+    first = asyncio.run(service.recommend(body, lambda: False))
+    service.store = memory
+    assert asyncio.run(service.recommend(body, lambda: False)) == first
+    service.log.close()
+    assert service.log.n_lines == 1
+
+
+def test_twins_that_wait_for_the_store_together_are_one_decision(service: Service) -> None:
+    async def run() -> list[bytes | BaseException]:
+        service.store = store = Awaited(service.decider.plan)
+        bodies = [msgspec.json.encode(BASE | changes) for changes in ({}, {}, {"shopper_id": 6})]
+        tasks = [asyncio.create_task(service.recommend(b, lambda: False)) for b in bodies]
+        await asyncio.sleep(0)
+        store.gate.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    first, second, other = asyncio.run(run())
+    assert first == second
+    assert isinstance(other, RequestError)
+    assert other.status == 409
+    service.log.close()
+    assert service.log.n_lines == 1
+
+
+def test_ids_of_both_kinds_may_meet_at_one_time(service: Service) -> None:
+    same = {"occurred_at_us": T_US - 9, "received_at_us": T_US - 8}
+    ids = ("x", 7, "y", 3)
+    taken = [observe(service, event(event_id=i, **same))["accepted"] for i in ids]
+    assert taken == [1, 1, 1, 1]
+    assert observe(service, *[event(event_id=i, **same) for i in ids])["repeated"] == 4
+    state = asyncio.run(service.store.recall("none", 5)).state
+    assert state is not None
+    assert dict(zip(state.plan.names, state.values(T_US), strict=True))["sessions_28d"] == 4
+
+
+@pytest.mark.parametrize("raw", [b'"\\ud800"', b'"\xed\xa0\x80"', b"1e999", b"9223372036854775808"])
+def test_values_that_no_column_holds_are_refused(service: Service, raw: bytes) -> None:
+    body = msgspec.json.encode(BASE).replace(b'"mobile"', raw)
+    with pytest.raises(RequestError):
+        asyncio.run(service.recommend(body, lambda: False))
+
+
+def test_any_text_that_json_can_hold_is_taken_and_logged(service: Service, ask: Ask) -> None:
+    odd = '\u0000 \u202e \U0001f6d2 " \\ \n'
+    ask(BASE | {"context": {"device": odd}})
+    service.log.close()
+    (path,) = service.log.folder.glob("*.jsonl")
+    assert msgspec.json.decode(path.read_bytes())["context"] == {"device": odd}
+
+
+def test_a_failure_of_ours_is_a_500_that_is_counted_and_logged(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(body: bytes, is_late: Callable[[], bool]) -> bytes:
+        raise ZeroDivisionError
+
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    gate = Gate(Limits(), ApiKeys(), service.metrics)
+    endpoint = Endpoint("/v1/recommend", gate, broken)
+    asyncio.run(endpoint({"headers": [], "client": None, "type": "http"}, receive, send))
+    assert sent[0]["status"] == 500
+    assert msgspec.json.decode(sent[1]["body"])["error"]["code"] == "internal"
+    assert "ZeroDivisionError" in caplog.text
+    assert b'cpz_requests_total{route="/v1/recommend",status="500"} 1.0' in service.metrics.text()
+    assert gate.n_in_flight == 0
+
+
+def test_the_histogram_counts_as_prometheus_does() -> None:
+    metrics = Metrics()
+    for seconds in (0.0001, 0.001, 0.0011, 5.0):
+        metrics.answered("/r", 200, seconds)
+    lines = metrics.text().decode().splitlines()
+    # an answer that takes exactly a bucket's bound is within it
+    assert 'cpz_request_seconds_bucket{le="0.001",route="/r"} 2.0' in lines
+    assert 'cpz_request_seconds_bucket{le="0.002",route="/r"} 3.0' in lines
+    assert 'cpz_request_seconds_bucket{le="+Inf",route="/r"} 4.0' in lines
+    assert 'cpz_request_seconds_count{route="/r"} 4.0' in lines
+    (total,) = [line for line in lines if line.startswith("cpz_request_seconds_sum")]
+    assert float(total.split()[1]) == pytest.approx(5.0022)
 
 
 def test_the_canary_is_sticky_and_takes_its_share(trained: TrainedModel) -> None:

@@ -62,6 +62,35 @@ def test_candidates_share_what_they_have_in_common() -> None:
     assert make_scorer(made).scores(shared, own) == np.asarray(made.booster.predict(rows)).tolist()
 
 
+def test_scores_beyond_the_range_of_exp_are_0_and_leave_others_alone() -> None:
+    stump = Tree((Node(0, 0.0, None, "none", True, ~0, ~1),), (-800.0, 0.25))
+    tables = build_tables((stump,), 1)
+    assert tables is not None
+    scores = TableScorer(tables, 1.0).scores([], [(-1.0,), (1.0,)])
+    assert scores == [0.0, 1.0 / (1.0 + np.exp(-0.25))]
+
+
+def test_more_sets_of_candidates_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scorer_module, "MAX_SETS", 2)
+    made = model()
+    scorer = make_scorer(made)
+    assert isinstance(scorer, TableScorer)
+    shared = [0.3, 1.0, float("nan"), -0.2]
+    for n in (1, 2, 3, 4, 3, 1):
+        own = [(float(a), 17.0) for a in range(n)]
+        rows = np.array([[*shared, *candidate] for candidate in own])
+        assert scorer.scores(shared, own) == np.asarray(made.booster.predict(rows)).tolist()
+    assert (len(scorer.set_masks), len(scorer.one_mask)) == (2, 4)
+
+
+@pytest.mark.parametrize("value", [-1e300, -2.0, -1.0, -0.5, 0.0, 0.99, 1.0, 39.5, 40.0, 1e300])
+def test_codes_are_cut_towards_zero_as_lightgbm_does(value: float) -> None:
+    made = model()
+    rows = np.array([[0.1, 2.0, 0.3, 0.4, 3.0, value], [0.1, 2.0, 0.3, 0.4, value, 7.0]])
+    got = [make_scorer(made).scores(row[:4], [tuple(row[4:])])[0] for row in rows.tolist()]
+    assert got == np.asarray(made.booster.predict(rows)).tolist()
+
+
 def test_a_model_too_wide_for_a_word_is_scored_by_lightgbm() -> None:
     made = model(n_leaves=90)
     scorer = make_scorer(made)
@@ -101,8 +130,8 @@ def test_a_stump_and_a_single_leaf_by_hand() -> None:
     assert tables is not None
     (rows,) = tables.features
     assert rows is not None
-    at = {value: rows.row(value) for value in (2.0, 2.1, float("nan"))}
-    raw = tables.raw([], np.array([[row] for row in at.values()])).tolist()
+    masks = np.array([tables.masks(0, [value]) for value in (2.0, 2.1, float("nan"))])
+    raw = tables.raw(masks).tolist()
     # left of 2.0 is leaf 1, right of it leaf 0; a missing value goes left
     assert raw == [20.5, 10.5, 20.5]
 
@@ -119,4 +148,4 @@ def test_rows_stand_for_the_values_between_thresholds(
     (rows,) = tables.features
     assert rows is not None
     expected = sum(1.0 if node.goes_left(value) else 2.0 for node in nodes)
-    assert tables.raw([], np.array([[rows.row(value)]])).tolist() == [expected]
+    assert tables.raw(np.array([tables.masks(0, [value])])).tolist() == [expected]

@@ -60,7 +60,7 @@ class Driver:
         self._target = target
         self._requests = requests
         self._lanes = [_Lane() for _ in range(target.n_connections)]
-        self._idle = deque(self._lanes)
+        self._idle = list(self._lanes)
         self._waiting: deque[float] = deque()
         self._opening: set[asyncio.Task[None]] = set()
         self._began_s = 0.0
@@ -124,7 +124,8 @@ class Driver:
     def _pump(self) -> None:
         """Give waiting requests to idle lanes."""
         while self._waiting and self._idle:
-            lane, intended_s = self._idle.popleft(), self._waiting.popleft()
+            # the lane used last: one that idles for long is closed by the server
+            lane, intended_s = self._idle.pop(), self._waiting.popleft()
             lane.is_busy = True
             if lane.connection is not None and lane.connection.is_open:
                 self._send(lane, intended_s)

@@ -107,7 +107,7 @@ def run_load(config: LoadConfig, visits: Sequence[Recommend]) -> LoadResult:
         work = driver.open_loop(times)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         measured = runner.run(work)
-    return _result(config, target, measured)
+    return load_result(config, target, measured)
 
 
 def prepared(config: LoadConfig, visits: Sequence[Recommend]) -> Iterator[bytes]:
@@ -133,7 +133,8 @@ def _template(visit: Recommend) -> tuple[bytes, bytes]:
     return before, after
 
 
-def _result(config: LoadConfig, target: Target, measured: Measurement) -> LoadResult:
+def load_result(config: LoadConfig, target: Target, measured: Measurement) -> LoadResult:
+    """Return what was measured as the result that is printed and written."""
     errors = measured.errors_by_kind()
     n_ok = measured.latency.latency().n
     n_errors = sum(errors.values())

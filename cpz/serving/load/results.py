@@ -5,10 +5,21 @@ from typing import Literal
 
 from cpz.serving.load.limit import Limit
 
+#: The share of requests beyond each quantile.
+_TAILS = {
+    "p50_ms": 0.5,
+    "p75_ms": 0.25,
+    "p90_ms": 0.1,
+    "p95_ms": 0.05,
+    "p99_ms": 0.01,
+    "p999_ms": 0.001,
+    "max_ms": 0.0,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Quantiles in milliseconds, to three digits; all null where nothing was answered.
+    """Quantiles of the successful answers in milliseconds, to three digits; null where none came.
 
     Attributes:
         n: answers measured.
@@ -86,10 +97,16 @@ class LoadResult:
     hdr_histogram: str
 
     def figure(self, name: str) -> float | None:
-        """Return a figure that a limit may name."""
+        """Return a figure that a limit may name.
+
+        A request that failed is slower than any limit: where so many failed that they reach into a
+        quantile, it has no value. Otherwise a server could pass by refusing.
+        """
+        if (self.error_share or 0.0) > _TAILS.get(name, 1.0):
+            return None
         found = getattr(self.latency if name.endswith("_ms") else self, name)
         return None if found is None else float(found)
 
     def breaks(self, limit: Limit) -> bool:
-        """Return whether a limit is broken."""
+        """Return whether a limit is broken; one on a figure without a value is."""
         return limit.fails(self.figure(limit.figure))
