@@ -2,14 +2,14 @@
 
 Run `python benchmarks/ab.py [--users N]`. The floor is a process that starts DuckDB, reads the
 same Parquet file and sums what the four metrics need in one query, without inference, exactness or
-checks of the rows. Both are whole processes, import included, run in turn; the ratio of their
-medians is what holds on other machines. `analysis` is the time after reading the file.
+checks of the rows. Beside it tea-tasting analyses the same file with the same four metrics, on
+DuckDB and on Polars. All are whole processes, import included, run in turn; the ratios of their
+medians are what holds on other machines. `analysis` is the time after reading the file.
 """
 
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -59,6 +59,23 @@ query = f"select variant, count(*), {', '.join(sums)} from '{sys.argv[1]}' group
 duckdb.sql(query).fetchall()
 """
 
+TEA_TASTING = """
+import sys
+import tea_tasting as tt
+if sys.argv[2] == "duckdb":
+    import duckdb
+    table = duckdb.read_parquet(sys.argv[1])
+else:
+    import polars
+    table = polars.scan_parquet(sys.argv[1])
+print(tt.Experiment(
+    orders=tt.Mean("orders", covariate="orders_pre"),
+    orders_per_session=tt.RatioOfMeans("orders", "sessions", "orders_pre", "sessions_pre"),
+    revenue=tt.Mean("revenue", covariate="revenue_pre"),
+    revenue_per_order=tt.RatioOfMeans("revenue", "orders", "revenue_pre", "orders_pre"),
+).analyze(table).to_string())
+"""
+
 PROCESS = "from cpz.cli.app import main; main()"
 
 ANALYSIS = """
@@ -95,10 +112,20 @@ def seconds(command: list[str], folder: str) -> tuple[float, str]:
     return time.perf_counter() - start, done.stdout
 
 
-def peak_mb() -> float:
-    """Return the largest child so far, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+def price(command: list[str], folder: str) -> tuple[float, float, float]:
+    """Run a process; return its seconds, CPU seconds and the most memory it held, in MB."""
+    environment = {**os.environ, "PYTHONPATH": folder}
+    start = time.perf_counter()
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    ) as child:
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, command)
+    scale = 2**20 if sys.platform == "darwin" else 2**10
+    taken = time.perf_counter() - start
+    return taken, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale
 
 
 def main() -> None:
@@ -110,23 +137,29 @@ def main() -> None:
         make_file(file, options.users)
         metrics.write_text(METRICS)
         # pandas is here only because a test's yardstick needs it, and pyarrow imports it where it
-        # finds it; users of cpz have none, so it is hidden
+        # finds it; users of cpz have none, so it is hidden from all
         Path(folder, "pandas.py").write_text("raise ImportError")
         words = ["analyze", str(file), "--metrics", str(metrics), "--json"]
         python = sys.executable
         work = {
             "floor": [python, "-c", FLOOR, str(file), ",".join(COLUMNS)],
             "whole_process": [python, "-c", PROCESS, "ab", *words],
+            "tea_tasting_duckdb": [python, "-c", TEA_TASTING, str(file), "duckdb"],
+            "tea_tasting_polars": [python, "-c", TEA_TASTING, str(file), "polars"],
         }
-        times: dict[str, list[float]] = {"floor": [], "whole_process": [], "analysis": []}
-        peaks: dict[str, int] = {}
+        times: dict[str, list[float]] = {name: [] for name in (*work, "analysis")}
+        cpu: dict[str, list[float]] = {name: [] for name in work}
+        peaks = dict.fromkeys(work, 0)
         for _ in range(REPEATS):
             for name, command in work.items():
-                times[name].append(seconds(command, folder)[0])
-                peaks.setdefault(name, round(peak_mb()))
+                taken, busy, peak = price(command, folder)
+                times[name].append(taken)
+                cpu[name].append(busy)
+                peaks[name] = max(peaks[name], round(peak))
             inside = seconds([python, "-c", ANALYSIS, str(file), str(metrics)], folder)[1]
             times["analysis"].append(float(inside))
     median = {name: statistics.median(values) for name, values in times.items()}
+    busy_median = {name: statistics.median(values) for name, values in cpu.items()}
     result = {
         "benchmark": "ab_analysis",
         "users": options.users,
@@ -136,7 +169,11 @@ def main() -> None:
         "spread": {
             name: [round(min(values), 3), round(max(values), 3)] for name, values in times.items()
         },
-        "ratio_to_floor": round(median["whole_process"] / median["floor"], 2),
+        "ratio_to_floor": {name: round(median[name] / median["floor"], 2) for name in work},
+        "cpu_seconds": {name: round(value, 3) for name, value in busy_median.items()},
+        "cpu_ratio_to_floor": {
+            name: round(value / busy_median["floor"], 2) for name, value in busy_median.items()
+        },
         "peak_mb": peaks,
         "load_average": round(os.getloadavg()[0], 2),
     }

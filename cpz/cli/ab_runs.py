@@ -46,16 +46,17 @@ def run_analyze(
     units = load_units(file, experiment)
     experiment = with_split(experiment, arguments.split, units.variants)
     result = analyze(units, experiment, config)
+    warnings = (*units.warnings, *imbalances(result))
     outputs: tuple[Output, ...] = ()
     if out is not None:
         settings = {"ab analyze": asdict(arguments), "metrics": msgspec.to_builtins(experiment)}
-        outputs = write_analysis(out, result, to_toml(settings), units.warnings)
+        outputs = write_analysis(out, result, to_toml(settings), warnings)
     outcome = Outcome(
         "ab analyze",
         result,
         inputs=(str(file), str(metrics)),
         gates=gates(result),
-        warnings=units.warnings,
+        warnings=warnings,
         outputs=outputs,
     )
     return outcome, result
@@ -130,6 +131,18 @@ def gates(result: ExperimentResult) -> tuple[Gate, ...]:
             elif comparison.verdict is Verdict.INCONCLUSIVE:
                 found.append(Gate(gate, "no data", "inconclusive", "non-inferior"))
     return tuple(found)
+
+
+def imbalances(result: ExperimentResult) -> tuple[str, ...]:
+    """Name the metrics whose covariate differs between the variants."""
+    return tuple(
+        f"{name}: the covariate differs between {result.control} and {variant} "
+        f"(p = {found.adjusted.balance_p_value:.2g}): the treatment moved it, or the split is "
+        "broken; the unadjusted numbers decide. Take a covariate from before the experiment"
+        for name, variants in result.metrics.items()
+        for variant, found in variants.items()
+        if found.adjusted is not None and not found.adjusted.is_balanced
+    )
 
 
 def run_plan(

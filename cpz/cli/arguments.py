@@ -109,6 +109,16 @@ class CanaryArguments:
 
 
 @dataclass(frozen=True, slots=True)
+class CountsArguments:
+    """The values of `cpz canary analyze`, as one."""
+
+    file: str
+    hours: int | None
+    allow: str | None
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServeArguments:
     """The command's values, as one."""
 

@@ -1,11 +1,11 @@
-"""`cpz canary`: rehearse a ramp, judge metric series, replay a ledger of decisions."""
+"""`cpz canary`: rehearse a ramp, watch a real one, judge metric series, replay decisions."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cpz.cli.arguments import CanaryArguments
+from cpz.cli.arguments import CanaryArguments, CountsArguments
 from cpz.cli.options import (
     DEFAULT_WORKSPACE,
     JobsOption,
@@ -100,6 +100,44 @@ def simulate(
 
     outcome, result = run_simulate(arguments, workspace, jobs, announce)
     code = finish(outcome, json, lambda console: console.print(*simulate_tables(result)))
+    return exit_code(result, code)
+
+
+@app.command("analyze")
+def analyze(
+    file: Annotated[Path, typer.Argument(help="Hourly counts of both groups.")],
+    hours: Annotated[
+        int | None,
+        typer.Option("--hours", min=1, help="Planned hours of the ramp; then it may be promoted."),
+    ] = None,
+    allow: Allow = None,
+    currency: Annotated[str, typer.Option("--currency", help="Of the margin, ISO 4217.")] = "EUR",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for report and ledger; default runs/ID.")
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    json: JsonOption = False,
+) -> int:
+    """Decide on a real ramp from its hourly counts so far: roll back, hold or promote.
+
+    Examples:
+        cpz canary analyze counts.csv --hours 96
+        cpz canary analyze counts.parquet --hours 96 --allow conversion=2%,latency_ms=30 --json
+        cpz canary analyze cpz-workspace/runs/canary-0123456789/counts.csv --out canary
+    """
+    from rich.console import Console
+
+    from cpz.cli.canary_analysis import run_analyze
+    from cpz.cli.canary_runs import exit_code
+    from cpz.cli.canary_tables import analysis_tables, plan_tables
+
+    def announce(plan: "CanaryPlan") -> None:
+        if not json:
+            Console().print(*plan_tables(plan))
+
+    arguments = CountsArguments(str(file), hours, allow, currency)
+    outcome, result = run_analyze(arguments, workspace, out, announce)
+    code = finish(outcome, json, lambda console: console.print(*analysis_tables(result)))
     return exit_code(result, code)
 
 

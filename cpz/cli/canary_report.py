@@ -6,10 +6,17 @@ from dataclasses import asdict
 from typing import TypeVar
 
 from cpz import __version__
-from cpz.cli.canary_results import CanaryPlan, CanaryResult
-from cpz.cli.canary_tables import LEVELS, NOTHING, effect_unit, limit_sentence
+from cpz.cli.canary_results import CanaryAnalysis, CanaryPlan, CanaryResult
+from cpz.cli.canary_tables import (
+    NOTHING,
+    effect_unit,
+    level_unit,
+    limit_sentence,
+    share_text,
+    sizes_sentence,
+)
 from cpz.cli.canary_world import SERVICE
-from cpz.evaluation.canary.counts import Group, Hour
+from cpz.data.canary_counts import Group, Hour
 from cpz.evaluation.canary.non_inferiority import LEVEL, Effect
 from cpz.evaluation.report.chart_values import Interval, Line, LineChart, Reference
 from cpz.evaluation.report.format import (
@@ -27,10 +34,13 @@ _MOST_POINTS = 200
 Item = TypeVar("Item")
 
 
+Ramp = CanaryResult | CanaryAnalysis
+
+
 def canary_report(
     result: CanaryResult, hours: Sequence[Hour], config_toml: str, command: str
 ) -> Report:
-    """Say all of a watched ramp as plain values.
+    """Say all of a simulated ramp as plain values.
 
     Args:
         result: what the command returns.
@@ -38,32 +48,76 @@ def canary_report(
         config_toml: the resolved configuration.
         command: what reproduces the page.
     """
-    words = {"promote": "Promote", "hold": "Hold", "rollback": "Roll back"}
-    seen = hours[: result.hours]
+    simulated = Note(
+        Status.INFO,
+        "Latency and errors are no part of the simulated world: they are drawn alike for both "
+        f"groups (lognormal with median {SERVICE.latency_median_ms:g} ms, error rate "
+        f"{format_value(SERVICE.error_rate, PERCENT)}). Injected harm is added to the "
+        "canary's outcomes afterwards.",
+    )
     return Report(
-        title=f"{words[result.verdict]} the canary",
+        title=_title(result),
         subtitle=f"{result.canary} against {result.baseline}{_injected(result)}: {result.cause}.",
         summary=_summary(result),
-        trust=_trust(result),
-        sections=(
-            Section("timeline", "Time line", _timeline_intro(result), _timeline(result, seen)),
-            Section(
-                "guardrails",
-                "Guardrails",
-                "Estimates up to the verdict, stratified by ramp step. Promotion needs every "
-                "interval on the good side of its margin.",
-                (_effects(result.effects),),
-            ),
-            Section(
-                "plan",
-                "What each step can and cannot detect",
-                "Said before the ramp began, from the baseline's conversion and traffic.",
-                (_plan(result.plan),),
-            ),
+        trust=(*_trust(result), simulated, Note(Status.INFO, limit_sentence(result))),
+        sections=_sections(
+            result,
+            hours,
+            "Said before the ramp began, from the baseline's conversion and traffic.",
+            "EUR",
         ),
         command=command,
         config_toml=config_toml,
         versions=(("cpz", __version__),),
+    )
+
+
+def analysis_report(
+    result: CanaryAnalysis,
+    hours: Sequence[Hour],
+    config_toml: str,
+    command: str,
+    warnings: tuple[str, ...],
+) -> Report:
+    """Say all of a real ramp, as far as it was counted, as plain values; see `canary_report`."""
+    return Report(
+        title=_title(result),
+        subtitle=f"Hourly counts from {result.start} to {result.end}: {result.cause}.",
+        summary=_summary(result),
+        trust=(*_trust(result), Note(Status.INFO, sizes_sentence(result))),
+        sections=_sections(
+            result,
+            hours,
+            "From the units counted in each step and the baseline's conversion; hours to come "
+            "are planned like the last step's.",
+            result.currency,
+        ),
+        command=command,
+        config_toml=config_toml,
+        warnings=warnings,
+        versions=(("cpz", __version__),),
+    )
+
+
+def _title(result: Ramp) -> str:
+    words = {"promote": "Promote", "hold": "Hold", "rollback": "Roll back"}
+    return f"{words[result.verdict]} the canary"
+
+
+def _sections(
+    result: Ramp, hours: Sequence[Hour], plan_intro: str, currency: str
+) -> tuple[Section, ...]:
+    seen = hours[: result.hours]
+    return (
+        Section("timeline", "Time line", _timeline_intro(result), _timeline(result, seen)),
+        Section(
+            "guardrails",
+            "Guardrails",
+            "Estimates up to the verdict, stratified by ramp step. Promotion needs every "
+            "interval on the good side of its margin, after the last planned hour.",
+            (_effects(result.effects, currency),),
+        ),
+        Section("plan", "What each step can and cannot detect", plan_intro, (_plan(result.plan),)),
     )
 
 
@@ -72,7 +126,7 @@ def _injected(result: CanaryResult) -> str:
     return f", harm injected ({', '.join(f'{k} {v:+g}' for k, v in harm.items())})" if harm else ""
 
 
-def _summary(result: CanaryResult) -> tuple[KeyFigure, ...]:
+def _summary(result: Ramp) -> tuple[KeyFigure, ...]:
     conversion = result.effects[0]
     interval = None if conversion.ci is None else Interval(*conversion.ci, LEVEL)
     return (
@@ -88,7 +142,7 @@ def _summary(result: CanaryResult) -> tuple[KeyFigure, ...]:
     )
 
 
-def _trust(result: CanaryResult) -> tuple[Note, ...]:
+def _trust(result: Ramp) -> tuple[Note, ...]:
     return (
         Note(VERDICT_STATUS[result.verdict], f"{result.verdict}: {result.cause}."),
         Note(
@@ -98,31 +152,23 @@ def _trust(result: CanaryResult) -> tuple[Note, ...]:
             "shopper counts once, at the first visit in a group; effects on later visits are "
             "not in it.",
         ),
-        Note(
-            Status.INFO,
-            "Latency and errors are no part of the simulated world: they are drawn alike for both "
-            f"groups (lognormal with median {SERVICE.latency_median_ms:g} ms, error rate "
-            f"{format_value(SERVICE.error_rate, PERCENT)}). Injected harm is added to the "
-            "canary's outcomes afterwards.",
-        ),
-        Note(Status.INFO, limit_sentence(result)),
     )
 
 
-def _timeline_intro(result: CanaryResult) -> str:
+def _timeline_intro(result: Ramp) -> str:
     return (
         "Evidence of harm after each hour, as log10 of the odds against a harmless change. Above "
         f"the line, at {-math.log10(result.plan.alpha):.2f}, the canary is rolled back."
     )
 
 
-def _timeline(result: CanaryResult, seen: Sequence[Hour]) -> tuple[LineChart | Note, ...]:
+def _timeline(result: Ramp, seen: Sequence[Hour]) -> tuple[LineChart | Note, ...]:
     if not result.looks:
         return (Note(Status.CAUTION, "There was no hour with both groups."),)
     return (_evidence(result), _conversion(seen))
 
 
-def _evidence(result: CanaryResult) -> LineChart:
+def _evidence(result: Ramp) -> LineChart:
     looks = _thinned(result.looks)
     last = result.looks[-1].log_e
     most = sorted(last, key=lambda metric: -last[metric])[:2]
@@ -130,7 +176,7 @@ def _evidence(result: CanaryResult) -> LineChart:
     return LineChart(
         title="Evidence of harm",
         description=f"The evidence over all guardrails, weighed by their stakes, peaks at "
-        f"{peak:.2f}; at the end {most[0]} and {most[1]} have most of it.",
+        f"{peak:.2f}; at the end {' and '.join(most)} stand highest.",
         x_label="hour",
         x=tuple(float(look.hour + 1) for look in looks),
         lines=(
@@ -149,7 +195,8 @@ def _conversion(seen: Sequence[Hour]) -> LineChart:
     """Draw conversion so far within each step, so that early hours do not drown the picture."""
     x: list[float] = []
     lines: dict[str, list[float | None]] = {"baseline": [], "canary": []}
-    share, baseline, canary = 0.0, Group(), Group()
+    share: float | None = 0.0
+    baseline, canary = Group(), Group()
     for hour in seen:
         if hour.share != share:
             share, baseline, canary = hour.share, Group(), Group()
@@ -181,10 +228,10 @@ def _thinned(items: Sequence[Item]) -> list[Item]:
     return kept[::-1]
 
 
-def _effects(effects: Sequence[Effect]) -> Table:
+def _effects(effects: Sequence[Effect], currency: str) -> Table:
     rows = []
     for effect in effects:
-        unit, level = effect_unit(effect), LEVELS[effect.metric]
+        unit, level = effect_unit(effect), level_unit(effect, currency)
         interval = "n/a" if effect.ci is None else format_interval(*effect.ci, unit)
         rows.append(
             (
@@ -210,10 +257,10 @@ def _plan(plan: CanaryPlan) -> Table:
         return NOTHING if value is None else format_value(value, PERCENT)
 
     return Table(
-        ("step", "hours", "shoppers a group", "alone", "with earlier steps", "promotable within"),
+        ("step", "hours", "units a group", "alone", "with earlier steps", "promotable within"),
         tuple(
             (
-                format_value(step.share, PERCENT),
+                share_text(step.share),
                 format_value(step.hours, COUNT),
                 format_value(step.group_units, COUNT),
                 found(step.detectable_alone),

@@ -1,8 +1,10 @@
 """The results of the canary commands: what stands under `result` in their JSON documents."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from cpz.cli.canary_arguments import Injection
+from cpz.data.canary_files import RampCounts
 from cpz.evaluation.canary.classification import Classification
 from cpz.evaluation.canary.judge import Judge, Judgment
 from cpz.evaluation.canary.ledger import ReplayedRun
@@ -116,6 +118,84 @@ class CanaryResult:
             limit=limit,
             plan=plan,
             looks=watched.looks,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryAnalysis:
+    """A real ramp, as far as it was counted.
+
+    Attributes:
+        verdict: promote, hold or rollback.
+        state: why, as one word.
+        cause: why, in one sentence.
+        unit: what was counted: shoppers, or sessions for want of them.
+        start: beginning of the first hour, UTC.
+        end: beginning of the last hour that was looked at, UTC; empty without any.
+        hours: hours to the verdict.
+        planned_hours: of the ramp; None where not given: then nothing is promoted.
+        hours_without_data: hours to the verdict in which a group has no units.
+        sessions: sessions to the verdict.
+        exposed: those that saw the canary.
+        baseline_units: units of the baseline to the verdict.
+        canary_units: units of the canary.
+        ratio_p_value: always-valid, of "both groups are of one size".
+        currency: of the margin.
+        effects: every guardrail's estimate up to the verdict.
+        plan: what each step can and cannot detect.
+        looks: the evidence hour by hour.
+    """
+
+    verdict: Decision
+    state: State
+    cause: str
+    unit: Literal["shoppers", "sessions"]
+    start: str
+    end: str
+    hours: int
+    planned_hours: int | None
+    hours_without_data: int
+    sessions: int
+    exposed: int
+    baseline_units: int
+    canary_units: int
+    ratio_p_value: float
+    currency: str
+    effects: tuple[Effect, ...]
+    plan: CanaryPlan
+    looks: tuple[Look, ...]
+
+    @classmethod
+    def of(
+        cls,
+        counts: RampCounts,
+        planned_hours: int | None,
+        plan: CanaryPlan,
+        watched: Watched,
+        currency: str,
+    ) -> "CanaryAnalysis":
+        """Lift the verdict to the top."""
+        verdict, looks = watched.verdict, watched.looks
+        seen = counts.hours[: verdict.hours]
+        return cls(
+            verdict=verdict.decision,
+            state=verdict.state,
+            cause=verdict.cause,
+            unit="sessions" if counts.by_session else "shoppers",
+            start=counts.at(0),
+            end=counts.at(looks[-1].hour) if looks else "",
+            hours=verdict.hours,
+            planned_hours=planned_hours,
+            hours_without_data=sum(look.action == "no_data" for look in looks),
+            sessions=verdict.sessions,
+            exposed=verdict.exposed,
+            baseline_units=sum(hour.baseline.n for hour in seen),
+            canary_units=sum(hour.canary.n for hour in seen),
+            ratio_p_value=looks[-1].ratio_p_value if looks else 1.0,
+            currency=currency,
+            effects=watched.effects,
+            plan=plan,
+            looks=looks,
         )
 
 

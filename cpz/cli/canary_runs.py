@@ -2,7 +2,8 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from cpz.cli.ab_policies import Arm, arm_of
 from cpz.cli.arguments import CanaryArguments
 from cpz.cli.canary_arguments import parse_allowed, parse_injection, parse_ramp
 from cpz.cli.canary_report import canary_report
-from cpz.cli.canary_results import CanaryPlan, CanaryResult, ReplayResult
+from cpz.cli.canary_results import CanaryAnalysis, CanaryPlan, CanaryResult, ReplayResult
 from cpz.cli.canary_world import (
     Ramp,
     Visits,
@@ -28,10 +29,12 @@ from cpz.cli.canary_world import (
 from cpz.cli.outcome import Gate, Outcome, Output, command_line
 from cpz.cli.progress import progress_bar
 from cpz.cli.run_folder import open_run
+from cpz.data.canary_files import ramp_csv
 from cpz.data.errors import DataError
 from cpz.data.ledger import append_to_ledger, read_ledger
-from cpz.data.workspace import Workspace
-from cpz.evaluation.canary.guardrails import GUARDRAILS, Guardrail
+from cpz.data.workspace import Workspace, write_atomically
+from cpz.evaluation.ab.srm import LIMIT
+from cpz.evaluation.canary.guardrails import Guardrail, Metric, guarded
 from cpz.evaluation.canary.ledger import Opened, ReplayedRun, entries_of, parse_entries, replay
 from cpz.evaluation.canary.monitor import ALPHA, monitor
 from cpz.evaluation.canary.plan import information_limit, plan_steps
@@ -54,7 +57,7 @@ def run_simulate(
     """
     shares = parse_ramp(arguments.ramp)
     ramp = Ramp(tuple(share for share in shares if share < 1), arguments.hours_per_step)
-    rails = _with_allowed(arguments.allow)
+    rails = guarded(tuple(Metric), parse_allowed(arguments.allow))
     injection = parse_injection(arguments.inject)
     workspace = Workspace(root)
     policies = (arguments.baseline, arguments.canary)
@@ -67,7 +70,7 @@ def run_simulate(
         arguments.seed,
         jobs,
     )
-    run.scenario(arms[0])  # refuse a bad scenario before anything is written
+    scenario = run.scenario(arms[0])  # refuse a bad one before anything is written
     folder = open_run(workspace, "canary", {"canary simulate": asdict(arguments)})
 
     known = _shoppers(run, arguments.placement) if arms[0].is_trained else None
@@ -83,14 +86,17 @@ def run_simulate(
     limit = information_limit(hours, effect, ALPHA) if effect < 0 else None
     result = CanaryResult.of(policies, injection, plan, watched, effect, limit)
 
-    ledger = folder.path / "ledger.jsonl"
+    ledger, counts = folder.path / "ledger.jsonl", folder.path / "counts.csv"
     append_to_ledger(ledger, entries_of(_opened(arguments, ramp, rails), hours, watched))
+    start = datetime.combine(scenario.horizon.start, datetime.min.time(), UTC)
+    write_atomically(counts, ramp_csv(start, hours).encode())
     html = render(canary_report(result, hours, folder.config, command_line()))
-    outputs = (*folder.write(result, html), Output("ledger", str(ledger)))
+    written = folder.write(result, html)
+    outputs = (*written, Output("ledger", str(ledger)), Output("counts", str(counts)))
     return _outcome(arguments, result, outputs), result
 
 
-def exit_code(result: CanaryResult, code: int) -> int:
+def exit_code(result: CanaryResult | CanaryAnalysis, code: int) -> int:
     """Return 4 where there was not enough data to decide, else the outcome's own code."""
     return NOTHING_TO_TELL if result.state in ("no_data", "too_little_data") else code
 
@@ -103,12 +109,6 @@ def _world(run: WorldRun, arm: Arm, shoppers: pl.DataFrame | None) -> tuple[Visi
 def _shoppers(run: WorldRun, placement: str) -> pl.DataFrame:
     """Return the world's shoppers: no policy changes them, and a trained one knows them."""
     return _world(run, Arm(placement), None)[1]
-
-
-def _with_allowed(text: str | None) -> tuple[Guardrail, ...]:
-    """Return the guardrails with the margins asked for."""
-    given = parse_allowed(text)
-    return tuple(replace(rail, allowed=given.get(rail.metric, rail.allowed)) for rail in GUARDRAILS)
 
 
 def _plan(
@@ -132,7 +132,7 @@ def _opened(arguments: CanaryArguments, ramp: Ramp, rails: tuple[Guardrail, ...]
         baseline=arguments.baseline,
         canary=arguments.canary,
         ramp=ramp.shares,
-        hours_per_step=ramp.hours_per_step,
+        planned_hours=ramp.hours,
         alpha=ALPHA,
         guardrails=rails,
     )
@@ -141,20 +141,30 @@ def _opened(arguments: CanaryArguments, ramp: Ramp, rails: tuple[Guardrail, ...]
 def _outcome(
     arguments: CanaryArguments, result: CanaryResult, outputs: tuple[Output, ...]
 ) -> Outcome:
-    status: Literal["pass", "fail", "no data"] = "pass"
-    if result.verdict == "rollback":
-        status = "fail"
-    elif result.verdict == "hold":
-        status = "no data"
     ledger = next(output.path for output in outputs if output.kind == "ledger")
     return Outcome(
         "canary simulate",
         result,
         seed=arguments.seed,
         inputs=(arguments.scenario,),
-        gates=(Gate("rollback", status, result.verdict, "promote"),),
+        gates=gates(result),
         outputs=outputs,
         next=(f"cpz canary replay {shlex.quote(ledger)}",),
+    )
+
+
+def gates(result: CanaryResult | CanaryAnalysis) -> tuple[Gate, ...]:
+    """Return the gates of a watched ramp: its verdict, then its groups' sizes."""
+    status: Literal["pass", "fail", "no data"] = "pass"
+    if result.verdict == "rollback":
+        status = "fail"
+    elif result.verdict == "hold":
+        status = "no data"
+    p_value = result.looks[-1].ratio_p_value if result.looks else None
+    sizes: Literal["pass", "fail"] = "fail" if result.state == "ratio_mismatch" else "pass"
+    return (
+        Gate("rollback", status, result.verdict, "promote"),
+        Gate("srm", sizes, p_value, LIMIT),
     )
 
 
@@ -171,7 +181,7 @@ def run_replay(path: Path) -> tuple[Outcome, ReplayResult]:
     except (msgspec.ValidationError, ValueError) as error:
         raise DataError(
             f"{path}: no ledger of a canary ({error})",
-            hint="give the ledger.jsonl of a `cpz canary simulate` run",
+            hint="give the ledger.jsonl of `cpz canary simulate` or `cpz canary analyze`",
             path=str(path),
         ) from error
     for number, run in enumerate(runs, start=1):

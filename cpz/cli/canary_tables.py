@@ -3,7 +3,7 @@
 from rich.console import RenderableType
 from rich.text import Text
 
-from cpz.cli.canary_results import CanaryPlan, CanaryResult, ReplayResult
+from cpz.cli.canary_results import CanaryAnalysis, CanaryPlan, CanaryResult, ReplayResult
 from cpz.cli.tables import grid, spaced
 from cpz.evaluation.canary.classification import Classification, Label
 from cpz.evaluation.canary.guardrails import Metric
@@ -37,7 +37,6 @@ NOTHING = "nothing"
 RELATIVE = Unit(UnitKind.PERCENT, is_signed=True)
 LEVELS = {
     Metric.CONVERSION: PERCENT,
-    Metric.MARGIN: money("EUR"),
     Metric.LATENCY_MS: MILLISECONDS,
     Metric.ERROR_RATE: PERCENT,
 }
@@ -52,20 +51,30 @@ def effect_unit(effect: Effect) -> Unit:
     return RELATIVE if effect.is_relative else DIFFERENCES[effect.metric]
 
 
+def level_unit(effect: Effect, currency: str) -> Unit:
+    """Return the unit of a guardrail's levels."""
+    return LEVELS.get(effect.metric) or money(currency)
+
+
+def share_text(share: float | None) -> str:
+    """Write a step's share; "steady" where nobody gave one."""
+    return "steady" if share is None else format_value(share, PERCENT)
+
+
 def plan_tables(plan: CanaryPlan) -> tuple[RenderableType, ...]:
     """Return what each step can and cannot detect."""
     table = grid(
         "what each step can detect (loss of conversion, relative, found 4 times in 5)",
         "step",
         "hours",
-        "shoppers a group",
+        "units a group",
         "this step alone",
         "all steps so far",
         "promotable within",
     )
     for step in plan.steps:
         table.add_row(
-            format_value(step.share, PERCENT),
+            share_text(step.share),
             format_value(step.hours, COUNT),
             format_value(step.group_units, COUNT),
             *(
@@ -75,7 +84,7 @@ def plan_tables(plan: CanaryPlan) -> tuple[RenderableType, ...]:
         )
     rate, per_hour = format_value(plan.conversion, PERCENT), round(plan.units_per_hour)
     note = Text(
-        f"Baseline conversion {rate}, {per_hour} new shoppers an hour, false roll-backs at most "
+        f"Baseline conversion {rate}, {per_hour} units an hour, false roll-backs at most "
         f"{format_value(plan.alpha, PERCENT)}. Smaller losses are mostly missed; at 100 % no "
         "baseline is left and nothing can be detected.",
         style="dim",
@@ -85,8 +94,21 @@ def plan_tables(plan: CanaryPlan) -> tuple[RenderableType, ...]:
 
 def simulate_tables(result: CanaryResult) -> tuple[RenderableType, ...]:
     """Return the guardrails' estimates and the verdict."""
+    table = _effects(f"{result.canary} against {result.baseline}", result, "EUR")
+    return spaced((table, _verdict(result), Text(limit_sentence(result), style="dim")))
+
+
+def analysis_tables(result: CanaryAnalysis) -> tuple[RenderableType, ...]:
+    """Return the guardrails' estimates so far and the verdict."""
+    table = _effects(
+        f"canary against baseline, {result.start} to {result.end}", result, result.currency
+    )
+    return spaced((table, _verdict(result), Text(sizes_sentence(result), style="dim")))
+
+
+def _effects(title: str, result: CanaryResult | CanaryAnalysis, currency: str) -> RenderableType:
     table = grid(
-        f"{result.canary} against {result.baseline}, {result.hours} hours",
+        f"{title}, {result.hours} hours",
         "guardrail",
         "standing",
         "baseline",
@@ -97,7 +119,7 @@ def simulate_tables(result: CanaryResult) -> tuple[RenderableType, ...]:
         first=2,
     )
     for effect in result.effects:
-        unit, level = effect_unit(effect), LEVELS[effect.metric]
+        unit, level = effect_unit(effect), level_unit(effect, currency)
         table.add_row(
             effect.metric,
             effect.standing.replace("_", " "),
@@ -107,12 +129,28 @@ def simulate_tables(result: CanaryResult) -> tuple[RenderableType, ...]:
             "" if effect.ci is None else format_interval(*effect.ci, unit),
             format_value(effect.limit, unit),
         )
-    verdict = Text.assemble(
+    return table
+
+
+def _verdict(result: CanaryResult | CanaryAnalysis) -> Text:
+    return Text.assemble(
         (result.verdict, f"bold {COLOURS[result.verdict]}"),
         f" after {result.hours} hours and {result.sessions} sessions, {result.exposed} of them "
         f"exposed: {result.cause}",
     )
-    return spaced((table, verdict, Text(limit_sentence(result), style="dim")))
+
+
+def sizes_sentence(result: CanaryAnalysis) -> str:
+    """Say how the groups' sizes stand, and how much of the ramp is over."""
+    planned = (
+        "no planned end" if result.planned_hours is None else f"{result.planned_hours} planned"
+    )
+    empty = result.hours_without_data
+    return (
+        f"{result.baseline_units} {result.unit} in the baseline, {result.canary_units} in the "
+        f"canary; of one size: p = {format_value(result.ratio_p_value, P_VALUE)}, at any look. "
+        f"Hours: {result.hours} looked at, {planned}, {empty} without data."
+    )
 
 
 def limit_sentence(result: CanaryResult) -> str:

@@ -20,10 +20,10 @@ import polars as pl
 from cpz.cli.ab_policies import Arm
 from cpz.cli.canary_arguments import Injection
 from cpz.data import keyed
+from cpz.data.canary_counts import Group, Hour, Sums
 from cpz.data.dataset import Dataset
 from cpz.data.errors import UsageError
 from cpz.data.workspace import Workspace
-from cpz.evaluation.canary.counts import Group, Hour, Sums
 from cpz.evaluation.canary.plan import group_share
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario import load_scenario
@@ -209,21 +209,28 @@ def ramp_hours(baseline: Visits, canary: Visits, ramp: Ramp) -> tuple[Hour, ...]
     before = _first_in_group(baseline, lambda place, part: place >= 1.0 - part, group)
     after = _first_in_group(canary, lambda place, part: place < part, group)
     left, right = _groups(baseline, before, ramp.hours), _groups(canary, after, ramp.hours)
-    inside = canary.hour < ramp.hours
-    exposed = canary.hour[inside][canary.place[inside] < share[canary.hour[inside]]]
-    n_exposed = np.bincount(exposed, minlength=ramp.hours)
-    n_sessions = np.bincount(canary.hour[inside], minlength=ramp.hours)
+    n_exposed = _visits_by_hour(canary, lambda place, part: place < part, share)
+    n_others = _visits_by_hour(baseline, lambda place, part: place >= part, share)
     return tuple(
         Hour(
             hour=hour,
             share=float(share[hour]),
-            sessions=int(n_sessions[hour]),
+            sessions=int(n_exposed[hour] + n_others[hour]),
             exposed=int(n_exposed[hour]),
             baseline=left[hour],
             canary=right[hour],
         )
         for hour in range(ramp.hours)
     )
+
+
+def _visits_by_hour(
+    visits: Visits, belongs: Callable[[Floats, Floats], Mask], share: Floats
+) -> Ints:
+    """Return how many visits of an hour are on one side: the canary's, or all others."""
+    inside = np.flatnonzero(visits.hour < len(share))
+    hour = visits.hour[inside]
+    return np.bincount(hour[belongs(visits.place[inside], share[hour])], minlength=len(share))
 
 
 def _first_in_group(

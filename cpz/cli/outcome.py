@@ -124,11 +124,11 @@ def envelope(outcome: Outcome) -> Envelope:
 
 def finish(outcome: Outcome, as_json: bool, render: "Callable[[Console], None]") -> int:
     """Print the outcome in the form asked for and return the exit code."""
-    from rich.console import Console
-
     if as_json:
         sys.stdout.write(encode_json(envelope(outcome)) + "\n")
         return outcome.exit_code
+    from rich.console import Console  # late: --json needs none
+
     console = Console()
     render(console)
     for warning in outcome.warnings:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cpz.bench.results import BenchResult
 from cpz.cli.ab_results import RehearsalResult
-from cpz.cli.canary_results import CanaryResult, JudgeResult, ReplayResult
+from cpz.cli.canary_results import CanaryAnalysis, CanaryResult, JudgeResult, ReplayResult
 from cpz.cli.scenario_results import (
     ScenarioCheckResult,
     ScenarioDiffResult,
@@ -184,6 +184,7 @@ RESULTS: dict[str, type] = {
     "ab plan": PlanResult,
     "ab simulate": RehearsalResult,
     "ab analyze": ExperimentResult,
+    "canary analyze": CanaryAnalysis,
     "canary simulate": CanaryResult,
     "canary judge": JudgeResult,
     "canary replay": ReplayResult,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -10,18 +11,24 @@ import numpy.typing as npt
 import polars as pl
 
 from cpz.data.ab_metrics import Experiment, ProportionMetric, columns_of
-from cpz.data.casts import FALSE, TRUE, to_float
+from cpz.data.casts import FALSE, TRUE, to_float, to_time
 from cpz.data.errors import DataError, NotEnoughDataError, nearest
+from cpz.data.mapping import EventColumns, EventMapping
 from cpz.data.readers import column, read_foreign
 from cpz.data.row_problems import RowProblems
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+_ISO = EventMapping(columns=EventColumns(shopper="", occurred_at="time", type=""))
 MAX_VARIANTS = 50
 MAX_LOOKS = 1_000
+MAX_DISTINCT = 1_000
 #: Third powers times a billion rows stay finite.
 MAX_MAGNITUDE = 1e90
+MAX_WHOLE = 2.0**53
+
+_DECIMAL_COMMA = r"^\s*-?[0-9.]*,[0-9]+\s*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +98,34 @@ def unit_table(
             path=str(path),
         )
     looks, look = _looks(frame, experiment, path)
+    arm = _codes(label, variants)
     return UnitTable(
         variants=variants,
-        arm=_codes(label, variants),
+        arm=arm,
         looks=looks,
         look=look,
         columns=columns,
-        warnings=_warnings(experiment, columns),
+        warnings=_warnings(experiment, columns, variants, arm),
     )
 
 
 def _labels(raw: pl.Series) -> pl.Series:
-    """Return a column as text; a whole number in a float column reads like an integer."""
+    """Return a column as names; a whole number in a float column reads like an integer.
+
+    Names are made of the distinct values, not of a million rows; too many are left as text.
+    """
     if raw.dtype.is_float() and (raw.drop_nulls() == raw.drop_nulls().floor()).all():
         raw = raw.cast(pl.Int64, strict=False)
-    text = raw.cast(pl.String).str.strip_chars() if raw.dtype == pl.String else raw
-    text = text.cast(pl.String)
+    distinct = raw.drop_nulls().unique()
+    if not 0 < len(distinct) <= MAX_DISTINCT:
+        return _name(raw)
+    names = _name(distinct)
+    known = pl.Enum(names.drop_nulls().unique().sort())
+    return raw.replace_strict(distinct, names.cast(known), default=None, return_dtype=known)
+
+
+def _name(raw: pl.Series) -> pl.Series:
+    text = raw.cast(pl.String).str.strip_chars()
     return text.set(text == "", None)
 
 
@@ -152,10 +171,17 @@ def _columns(
     for name in sorted(values | covariates):
         cast = to_float(_numbered(column(frame, name, path), is_binary=name in binary))
         numbers = cast.values
-        problems.add(cast.bad, name, "not a number", "a number")
+        problems.add(cast.bad, name, "not a number", "a number", _remedy(frame[name], cast.bad))
         missing = cast.missing() | numbers.is_nan().fill_null(False)
         too_large = (numbers.abs() > MAX_MAGNITUDE) & ~numbers.is_nan()
         problems.add(too_large, name, "infinite or out of range", "finite")
+        problems.add(
+            _is_beyond_floats(frame[name], numbers),
+            name,
+            "whole numbers of 2^53 or more, which floats cannot tell apart",
+            "smaller",
+            "subtract the same number from all of them, or change the unit",
+        )
         if name in values:
             problems.add(
                 missing,
@@ -170,6 +196,21 @@ def _columns(
         found[name] = numbers.fill_null(np.nan).to_numpy()
     _check_denominators(experiment, found, problems)
     return found
+
+
+def _remedy(raw: pl.Series, is_bad: pl.Series) -> str:
+    """Say what mends text that is no number; "" where nothing is to be said."""
+    if raw.dtype == pl.String and raw.filter(is_bad).str.contains(_DECIMAL_COMMA).any():
+        return "write decimals with a point, 1.5, and no separator of thousands"
+    return ""
+
+
+def _is_beyond_floats(raw: pl.Series, numbers: pl.Series) -> pl.Series:
+    """Mark whole numbers that float64 rounds; a float column was rounded before."""
+    is_large = numbers.abs() >= MAX_WHOLE
+    if raw.dtype == pl.String and is_large.any():
+        return is_large & raw.str.strip_chars().str.contains(r"^[+-]?[0-9]+$")
+    return is_large if raw.dtype.is_integer() else pl.repeat(False, len(raw), eager=True)
 
 
 def _numbered(raw: pl.Series, *, is_binary: bool) -> pl.Series:
@@ -239,8 +280,11 @@ def _variants(label: pl.Series, experiment: Experiment, path: Path) -> tuple[str
 
 
 def _codes(label: pl.Series, names: Sequence[str]) -> Ints:
-    coded = label.replace_strict(names, list(range(len(names))), return_dtype=pl.Int64)
-    return coded.to_numpy()
+    known = label.dtype
+    assert isinstance(known, pl.Enum)  # beyond MAX_DISTINCT there are too many variants
+    place = np.array([names.index(name) for name in known.categories], dtype=np.int64)
+    codes: Ints = place[label.to_physical().to_numpy()]
+    return codes
 
 
 def _looks(frame: pl.DataFrame, experiment: Experiment, path: Path) -> tuple[tuple[str, ...], Ints]:
@@ -248,13 +292,15 @@ def _looks(frame: pl.DataFrame, experiment: Experiment, path: Path) -> tuple[tup
     if experiment.time is None:
         return ("all",), np.zeros(len(frame), dtype=np.int64)
     raw = column(frame, experiment.time, path)
-    if isinstance(raw.dtype, pl.Datetime):
+    if raw.dtype == pl.String:
+        number = raw.cast(pl.Float64, strict=False)
+        raw = number if number.null_count() == raw.null_count() else _moments_of(raw, path)
+    elif isinstance(raw.dtype, pl.Datetime):
         raw = raw.dt.date()
     problems = RowProblems(len(frame))
     problems.add(raw.is_null(), experiment.time, "empty", "a time for every unit")
     problems.raise_if_any(path)
-    order = raw.cast(pl.Float64, strict=False) if raw.dtype == pl.String else raw
-    distinct = (raw if order.null_count() else order).unique().sort()
+    distinct = raw.unique().sort()
     if len(distinct) > MAX_LOOKS:
         raise DataError(
             f"{path}: {experiment.time}: expected at most {MAX_LOOKS} distinct times, "
@@ -262,24 +308,45 @@ def _looks(frame: pl.DataFrame, experiment: Experiment, path: Path) -> tuple[tup
             hint="give the day, not the second",
             path=str(path),
         )
-    codes = (raw if order.null_count() else order).replace_strict(
-        distinct, pl.Series(range(len(distinct)), dtype=pl.Int64)
-    )
+    codes = raw.replace_strict(distinct, pl.Series(range(len(distinct)), dtype=pl.Int64))
     return tuple(_look_name(value) for value in distinct.to_list()), codes.to_numpy()
 
 
+def _moments_of(raw: pl.Series, path: Path) -> pl.Series:
+    """Read text as days, or as moments in UTC where it has hours.
+
+    The order of text is not that of time: "10.3." stands before "9.3.".
+    """
+    cast = to_time(raw, _ISO)
+    problems = RowProblems(len(raw))
+    remedy = "write 2026-03-09, or the number of the day"
+    problems.add(cast.bad, raw.name, "neither a number nor a time", "ISO 8601", remedy)
+    problems.raise_if_any(path)
+    day = cast.values.dt.truncate("1d")
+    is_day = raw.str.strip_chars().str.len_chars() <= len("2026-03-09")
+    return day.dt.date() if is_day.all() else cast.values
+
+
 def _look_name(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _warnings(experiment: Experiment, columns: Mapping[str, Floats]) -> tuple[str, ...]:
+def _warnings(
+    experiment: Experiment, columns: Mapping[str, Floats], variants: Sequence[str], arm: Ints
+) -> tuple[str, ...]:
     said = []
     for name in sorted(_roles(experiment)[0]):
         missing = np.isnan(columns[name])
         if missing.any():
+            shares = np.bincount(arm, missing, len(variants)) / np.maximum(np.bincount(arm), 1)
+            by_variant = ", ".join(
+                f"{variant} {share:.1%}" for variant, share in zip(variants, shares, strict=True)
+            )
             said.append(
                 f"{name}: {int(missing.sum())} of {len(missing)} units have no value (first: row "
-                f"{1 + int(missing.argmax())}); as a covariate they count as average"
+                f"{1 + int(missing.argmax())}); as a covariate they count as average ({by_variant})"
             )
     if experiment.unit is None:
         said.append("no `unit` is named: every row counts as one independent unit")

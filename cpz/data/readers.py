@@ -209,7 +209,9 @@ def _ends_in_open_quote(path: Path, frame: pl.DataFrame) -> bool:
 
 def _read_parquet(path: Path) -> pl.DataFrame:
     try:
-        return _as_polars(pq.read_table(path))
+        # pq.read_table would import pyarrow's dataset layer first, for this one file
+        with pq.ParquetFile(path) as file:
+            return _as_polars(file.read())
     except (pa.ArrowException, pl.exceptions.PolarsError) as error:
         raise _broken(
             path, "not a readable Parquet file, perhaps truncated", "copy or export it again"

@@ -9,7 +9,7 @@ from cpz.cli.canary_arguments import Injection
 from cpz.cli.canary_report import canary_report
 from cpz.cli.canary_results import CanaryPlan, CanaryResult
 from cpz.cli.canary_tables import plan_tables, simulate_tables
-from cpz.evaluation.canary.counts import Group, Hour, Sums
+from cpz.data.canary_counts import Group, Hour, Sums
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.canary.monitor import ALPHA, monitor
 from cpz.evaluation.canary.plan import information_limit, plan_steps

@@ -229,6 +229,7 @@ def test_hours_hold_two_groups_of_one_size_and_every_shopper_once() -> None:
     assert [hour.share for hour in hours] == [0.1, 0.1, 0.4, 0.4]
     assert sum(hour.sessions for hour in hours) == 40_000
     for hour in hours:
+        assert hour.share is not None
         assert hour.baseline.n == pytest.approx(hour.share * 10_000, rel=0.01)
         assert hour.canary.n == hour.exposed == pytest.approx(hour.baseline.n, abs=3)
         assert hour.canary.conversions == pytest.approx(hour.canary.n / 4, abs=2)

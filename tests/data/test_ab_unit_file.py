@@ -169,6 +169,49 @@ def test_a_column_that_is_not_there_is_suggested(frame: pl.DataFrame) -> None:
     assert "'spent'" in caught.value.hint
 
 
+def test_decimal_commas_are_recognised(frame: pl.DataFrame) -> None:
+    text = frame.with_columns(spend=pl.Series(["1,5", "2", "3", "4", "5", "6"]))
+    with pytest.raises(DataError, match="row 1") as caught:
+        _read(text)
+    assert "point" in caught.value.hint
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_whole_numbers_that_floats_cannot_hold_are_refused(
+    frame: pl.DataFrame, as_text: bool
+) -> None:
+    spend = pl.Series([2**53 - 1, 1, 2**53 + 1, 2, 3, 4])
+    wide = frame.with_columns(spend=spend.cast(pl.String) if as_text else spend)
+    with pytest.raises(DataError, match="row 3"):
+        _read(wide)
+    narrow = frame.with_columns(spend=pl.Series([2.0**70, 1, 2, 3, 4, 5]))
+    assert _read(narrow).columns["spend"][0] == 2.0**70  # a float is what it is
+
+
+def test_looks_stand_in_the_order_of_time(frame: pl.DataFrame) -> None:
+    """As text "2026-1..." and offsets sort wrongly, and so do "9.3." and "10.3."."""
+    hours = ["2026-03-01T01:00:00+02:00", "2026-03-01T00:00:00Z", "2026-02-28 23:30"] * 2
+    found = _read(frame.with_columns(day=pl.Series(hours)), time="day")
+    assert found.looks == ("2026-02-28 23:00", "2026-02-28 23:30", "2026-03-01 00:00")
+    assert found.look.tolist() == [0, 2, 1] * 2
+    assert _read(frame.with_columns(day=pl.Series(["10", "9", "2"] * 2)), time="day").looks == (
+        "2",
+        "9",
+        "10",
+    )
+    german = frame.with_columns(day=pl.Series(["9.3.2026", "10.3.2026", "1.3.2026"] * 2))
+    with pytest.raises(DataError, match="row 1") as caught:
+        _read(german, time="day")
+    assert "2026-03-09" in caught.value.hint
+
+
+def test_covariates_missing_in_one_variant_show(frame: pl.DataFrame) -> None:
+    holes = frame.with_columns(before=pl.Series([None, 2.0, None, 4.0, 5.0, None]))
+    (said,) = _read(holes).warnings
+    assert "3 of 6" in said
+    assert "a 33.3%, b 66.7%" in said
+
+
 def test_ids_in_place_of_variants_or_days_are_refused() -> None:
     n = 1_200
     many = pl.DataFrame({"arm": [str(i) for i in range(n)], "x": [1.0] * n, "t": range(n)})

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cpz.data.ab_metrics import (
     Experiment,
@@ -38,6 +38,13 @@ from cpz.evaluation.ab.verdict import Evidence, Question, judge
 
 POWER = 0.8
 
+#: Below this p-value a covariate differs between variants by more than chance: the treatment moved
+#: it, or the split is broken, and an adjustment would take out part of the effect.
+BALANCE_LIMIT = 0.001
+
+#: A standard error below some roundings of the mean is none.
+_NO_SPREAD = 2.0**-46
+
 
 @dataclass(frozen=True, slots=True)
 class AnalysisConfig:
@@ -68,6 +75,11 @@ class _Measured:
     adjusted: Adjusted | None
     sequential: Sequential | None
     tails: TailErrors | None
+
+    @property
+    def deciding(self) -> Adjusted | None:
+        """Return the adjusted comparison if it decides: its covariate is balanced."""
+        return self.adjusted if self.adjusted and self.adjusted.is_balanced else None
 
 
 def analyze(
@@ -121,7 +133,11 @@ def _measure(
     if columns.covariate is not None and pooled.n > 1:
         by = fit_adjustment(pooled, columns)
         sides = (adjusted_arm(control, columns, by), adjusted_arm(treatment, columns, by))
-        adjusted = _adjusted(plain, sides, by.theta, config.settings)
+        covariate = MetricColumns(columns.covariate, columns.covariate_denominator)
+        before = (plain_arm(control, covariate), plain_arm(treatment, covariate))
+        adjusted = _adjusted(plain, sides, by.theta, (before, config.settings))
+        if not adjusted.is_balanced:
+            columns = replace(columns, covariate=None, covariate_denominator=None)
     sequential = None
     if cumulative is not None and config.boundary is not None:
         taken = (_snapshot(cumulative, columns, arm, (i, time)) for i, time in enumerate(looks))
@@ -136,9 +152,15 @@ def _measure(
 
 
 def _adjusted(
-    plain: tuple[Arm, Arm], sides: tuple[Arm, Arm], theta: float, settings: TestSettings
+    plain: tuple[Arm, Arm],
+    sides: tuple[Arm, Arm],
+    theta: float,
+    balance: tuple[tuple[Arm, Arm], TestSettings],
 ) -> Adjusted:
+    """Compare adjusted arms; `balance` holds both sides' covariates."""
     control, treatment = sides
+    covariates, settings = balance
+    p_value = absolute(*covariates, settings).p_value
     found = absolute(control, treatment, settings)
     before = absolute(plain[0], plain[1], settings).se
     return Adjusted(
@@ -148,6 +170,8 @@ def _adjusted(
         relative=relative(control, treatment, settings),
         variance_reduction=1 - (found.se / before) ** 2 if before > 0 else math.nan,
         theta=theta,
+        balance_p_value=p_value,
+        is_balanced=not p_value < BALANCE_LIMIT,
     )
 
 
@@ -193,8 +217,8 @@ def _family(
 def _primary_p_value(found: _Measured, config: AnalysisConfig) -> float:
     if found.sequential is not None:
         return found.sequential.p_value
-    if found.adjusted is not None:
-        return found.adjusted.absolute.p_value
+    if found.deciding is not None:
+        return found.deciding.absolute.p_value
     return absolute(found.control, found.treatment, config.settings).p_value
 
 
@@ -208,8 +232,8 @@ def _comparison(
     control, treatment = found.control, found.treatment
     plain = absolute(control, treatment, config.settings)
     log_ratio = relative(control, treatment, config.settings)
-    best = found.adjusted.absolute if found.adjusted else plain
-    relative_ci = (found.adjusted.relative if found.adjusted else log_ratio).ci
+    best = found.deciding.absolute if found.deciding else plain
+    relative_ci = (found.deciding.relative if found.deciding else log_ratio).ci
     mde = _detectable(best.se, control, treatment, config)
     estimate = best.estimate
     if found.sequential is not None:
@@ -223,9 +247,12 @@ def _comparison(
         tail_errors=found.tails,
         n=min(control.n, treatment.n),
         events=_events(control, treatment) if isinstance(metric, ProportionMetric) else None,
+        has_spread=best.se > _NO_SPREAD * max(abs(control.mean), abs(treatment.mean)),
     )
     question = Question(metric.better, metric.non_inferiority, config.alpha)
     verdict, reason = judge(question, evidence, srm)
+    if found.adjusted is not found.deciding:
+        reason += "; not adjusted, as the covariate differs between the variants"
     return Comparison(
         n=control.n + treatment.n,
         n_control=control.n,

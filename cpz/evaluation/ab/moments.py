@@ -20,6 +20,7 @@ Monomial = tuple[str, ...]
 #: The anchor keeps this many bits below the largest magnitude, so that differences from it are
 #: exact for shares and for whole numbers of usual size.
 _ANCHOR_BITS = 20
+_EXACT = 2.0**53
 
 
 def monomials(*columns: str | None, degree: int) -> set[Monomial]:
@@ -118,18 +119,26 @@ class Collected:
 
 def collect(units: UnitTable, wanted: Iterable[Monomial]) -> Collected:
     """Scan the units once for all wanted products; missing covariates count as the anchor."""
-    ordered = sorted(_with_prefixes(wanted), key=lambda product: (len(product), product))
-    names = sorted({name for product in ordered for name in product})
+    products = _with_prefixes(wanted)
+    names = sorted({name for product in products for name in product})
+    broken = {name for name in names if not _is_whole(units.columns[name])}
+    ordered = sorted(products, key=lambda one: (not broken.isdisjoint(one), len(one), one))
     anchor = {name: _anchor(units.columns[name]) for name in names}
-    shifted = [_without_nan(units.columns[name] - anchor[name]) for name in names]
     place = {product: index for index, product in enumerate(ordered)}
-    products = Products(
+    layout = Products(
         tuple(place[product[:-1]] if len(product) > 1 else -1 for product in ordered),
         tuple(names.index(product[-1]) for product in ordered),
+        sum(broken.isdisjoint(product) for product in ordered),
     )
     group = units.arm * len(units.looks) + units.look
     n_groups = len(units.variants) * len(units.looks)
-    sums = group_sums(shifted, products, group, n_groups)
+    sums = group_sums(
+        [units.columns[name] for name in names],
+        layout,
+        group,
+        n_groups,
+        anchors=[anchor[name] for name in names],
+    )
     return Collected(len(units.variants), len(units.looks), anchor, tuple(ordered), sums)
 
 
@@ -137,24 +146,31 @@ def _with_prefixes(wanted: Iterable[Monomial]) -> set[Monomial]:
     return {product[:length] for product in wanted for length in range(1, len(product) + 1)}
 
 
+def _is_whole(values: Floats) -> bool:
+    """Return whether every value present is a whole number; most others show it early."""
+    head = values[:1024]
+    return all(bool(((part == np.rint(part)) | np.isnan(part)).all()) for part in (head, values))
+
+
 def _anchor(values: Floats) -> float:
     """Return the mean, rounded to a 20th binary place below the largest magnitude.
 
-    >>> _anchor(np.array([0.0, 0.0, 1.0, np.nan])) * 2**19  # a third: 174762.67
-    174763.0
+    Of whole numbers it is a whole number, whose products need no rounding: a variance of whole
+    numbers is at least half the distance of their mean from the nearest, so it cannot cancel.
+
+    >>> _anchor(np.array([0.0, 0.5, 0.5, np.nan])) * 2**20  # a third: 349525.33
+    349525.0
+    >>> _anchor(np.array([0.0, 0.0, 1.0, np.nan]))
+    0.0
     """
     present = values[~np.isnan(values)] if np.isnan(values).any() else values
     if not len(present):
         return 0.0
+    low, top = float(present.min()), float(present.max())
+    largest = max(abs(low), abs(top))
+    if largest < _EXACT and (top - low) * len(present) < _EXACT and _is_whole(present):
+        return low + round(float((present - low).sum()) / len(present))
     zeros = np.zeros(len(present), dtype=np.int64)
     total = group_sums([present], Products((-1,), (0,)), zeros, 1, n_folds=1).merged([0])[1][0]
-    unit = math.ldexp(1.0, math.frexp(float(np.abs(present).max()))[1] - _ANCHOR_BITS)
+    unit = math.ldexp(1.0, math.frexp(largest)[1] - _ANCHOR_BITS)
     return round(float(total) / len(present) / unit) * unit
-
-
-def _without_nan(values: Floats) -> Floats:
-    """Write 0 for NaN, in place: a missing covariate counts as average."""
-    missing = np.isnan(values)
-    if missing.any():
-        values[missing] = 0.0
-    return values

@@ -33,6 +33,9 @@ class Adjusted:
         relative: their relative difference.
         variance_reduction: 1 - (adjusted se / plain se)^2.
         theta: the coefficient of the covariate.
+        balance_p_value: of "the covariate's mean is the same in both variants".
+        is_balanced: whether it is; if not, the treatment moved the covariate, and the comparison
+            without it decides.
     """
 
     control: float
@@ -41,6 +44,8 @@ class Adjusted:
     relative: Relative
     variance_reduction: float
     theta: float
+    balance_p_value: float
+    is_balanced: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class Evidence:
         tail_errors: what skewness does to the test; None where it cannot be known.
         n: units of the smaller variant.
         events: smallest count of ones or zeros in a variant; None where it is no proportion.
+        has_spread: whether the values vary within a variant by more than their rounding.
     """
 
     estimate: float
@@ -37,6 +38,7 @@ class Evidence:
     tail_errors: TailErrors | None
     n: int
     events: int | None
+    has_spread: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,11 @@ def _thin(evidence: Evidence) -> str:
         )
     if math.isnan(evidence.p_value):
         return "the estimate or its spread is undefined (a denominator is 0, or too few units)"
+    if not evidence.has_spread:
+        return (
+            "the values do not vary within a variant, or by less than their last digits: nothing "
+            "says how sure the difference is"
+        )
     return ""
 
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from cpz.evaluation.canary.counts import Sums
+from cpz.data.canary_counts import Sums
 from cpz.evaluation.canary.guardrails import Guardrail
 
 Floats = npt.NDArray[np.float64]
@@ -66,8 +66,10 @@ def log_rate_ratios(counts: tuple[int, int], sizes: tuple[int, int], shifts: Flo
 
     (x0, x1), (n0, n1) = counts, sizes
     m = x0 + x1
-    log_psi = np.log(_odds_ratios((m + 0.5) / (n0 + n1 + 1.0), shifts))
-    support = np.arange(max(0, m - n0), min(m, n1) + 1, dtype=np.float64)
+    psi = _odds_ratios((m + 0.5) / (n0 + n1 + 1.0), shifts)
+    log_psi = np.log(psi)
+    low, high = _support(m, (n0, n1), psi)
+    support = np.arange(low, high + 1, dtype=np.float64)
     log_weight = -(
         gammaln(support + 1)
         + gammaln(n1 - support + 1)
@@ -77,6 +79,27 @@ def log_rate_ratios(counts: tuple[int, int], sizes: tuple[int, int], shifts: Flo
     log_mean = logsumexp(log_weight + log_psi[:, None] * support, axis=1) - logsumexp(log_weight)
     result: Floats = log_psi * x1 - log_mean
     return result
+
+
+def _support(m: int, sizes: tuple[int, int], psi: Floats) -> tuple[int, int]:
+    """Return where X lies, but for a probability of exp(-800) under psi and under 1.
+
+    X is a sum of N independent trials, N the length of its support (the generating function has
+    real roots only; Vatutin and Mikhailov 1982), so Hoeffding bounds P(|X - mean| > t) by
+    2 exp(-2 t^2 / N), here with t = 20 sqrt(N) + 2. The mean is within 1 of the mode, where
+    P(x) = P(x - 1): (n1 + 1 - x) (m + 1 - x) psi = x (n0 - m + x), hence
+
+        x = 2 C / (B + sqrt(B^2 - 4 (psi - 1) C)),
+        B = n0 - m + (n1 + m + 2) psi,  C = (n1 + 1) (m + 1) psi.
+    """
+    n0, n1 = sizes
+    first, last = max(0, m - n0), min(m, n1)
+    odds = np.append(psi, 1.0)
+    b, c = n0 - m + (n1 + m + 2) * odds, (n1 + 1.0) * (m + 1.0) * odds
+    mode = 2.0 * c / (b + np.sqrt(np.square(b) - 4.0 * (odds - 1.0) * c))
+    reach = 20.0 * math.sqrt(last - first) + 2.0
+    low, high = math.floor(mode.min() - reach), math.ceil(mode.max() + reach)
+    return max(first, low), min(last, high)
 
 
 def _odds_ratios(rate: float, shifts: Floats) -> Floats:

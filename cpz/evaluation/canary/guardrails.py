@@ -1,11 +1,11 @@
 """What a change must not harm: the guardrails, their harmful effects and their margins."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
-from cpz.evaluation.canary.counts import Group, Sums
+from cpz.data.canary_counts import Group, Sums
 
 
 class Metric(StrEnum):
@@ -67,3 +67,19 @@ GUARDRAILS = (
     Guardrail(Metric.LATENCY_MS, False, 1, (0.05, 0.20, 1.0), _WEIGHTS, 0.15, 50.0, False),
     Guardrail(Metric.ERROR_RATE, True, 1, (0.50, 1.0, 4.0), _WEIGHTS, 0.15, 0.005, False),
 )
+
+
+def guarded(metrics: Collection[str], allowed: Mapping[str, float]) -> tuple[Guardrail, ...]:
+    """Return the guardrails of some metrics, with the margins asked for; the stake is all theirs.
+
+    >>> [round(rail.stake, 4) for rail in guarded(("conversion", "error_rate"), {})]
+    [0.7857, 0.2143]
+    >>> guarded(tuple(Metric), {}) == GUARDRAILS
+    True
+    """
+    used = [rail for rail in GUARDRAILS if rail.metric in metrics]
+    whole = 1.0 if len(used) == len(GUARDRAILS) else sum(rail.stake for rail in used)
+    return tuple(
+        replace(rail, stake=rail.stake / whole, allowed=allowed.get(rail.metric, rail.allowed))
+        for rail in used
+    )

@@ -1,7 +1,8 @@
 """What a canary's ledger says, and deciding again from it.
 
 Every look is recorded with the sums it was taken from, so that each decision can be derived anew
-from the ledger alone.
+from the ledger alone. A canary that is looked at while it runs has a verdict after each of these
+looks; later looks follow it.
 """
 
 import math
@@ -12,9 +13,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from cpz.evaluation.canary.counts import Hour
+from cpz.data.canary_counts import Hour
+from cpz.data.errors import DataError
 from cpz.evaluation.canary.guardrails import Guardrail
-from cpz.evaluation.canary.monitor import Look, Verdict, Watched, monitor
+from cpz.evaluation.canary.monitor import Look, Verdict, Watched, conclude, follow
 from cpz.evaluation.canary.non_inferiority import Effect
 
 #: Floats derived on another machine may differ in their last digits.
@@ -23,13 +25,22 @@ _ABSOLUTE = 1e-9
 
 
 class Opened(Struct, frozen=True, tag="opened"):
-    """The first entry: what was going to be watched, and by which rules."""
+    """The first entry: what was going to be watched, and by which rules.
+
+    Attributes:
+        version: of cpz.
+        baseline, canary: names of what is compared.
+        ramp: planned shares; empty where the counts say them.
+        planned_hours: after which promotion is decided; None if it is not.
+        alpha: the probability of a false roll-back, at most.
+        guardrails: what must not be harmed.
+    """
 
     version: str
     baseline: str
     canary: str
     ramp: tuple[float, ...]
-    hours_per_step: int
+    planned_hours: int | None
     alpha: float
     guardrails: tuple[Guardrail, ...]
 
@@ -42,7 +53,7 @@ class Looked(Struct, frozen=True, tag="looked"):
 
 
 class Closed(Struct, frozen=True, tag="closed"):
-    """The last entry: the verdict and the final estimates."""
+    """The verdict and the estimates after the looks before it."""
 
     verdict: Verdict
     effects: tuple[Effect, ...]
@@ -68,7 +79,7 @@ class ReplayedRun:
     Attributes:
         baseline, canary: what was compared.
         looks: how many looks were recorded.
-        verdict: the derived one; None where the ledger ends before its verdict.
+        verdict: the last derived one; None where the ledger ends before its verdict.
         difference: None where every number and decision is the same.
     """
 
@@ -83,6 +94,44 @@ def entries_of(opened: Opened, hours: Sequence[Hour], watched: Watched) -> tuple
     """Return the entries of a watched ramp, in order."""
     looks = (Looked(hour, look) for hour, look in zip(hours, watched.looks, strict=False))
     return (opened, *looks, Closed(watched.verdict, watched.effects))
+
+
+def further_entries(
+    recorded: Sequence[Entry], opened: Opened, hours: Sequence[Hour], watched: Watched
+) -> tuple[Entry, ...]:
+    """Return what a ledger lacks after another look at a ramp that goes on.
+
+    Args:
+        recorded: what the ledger holds.
+        opened: the canary; another one than the ledger's last begins anew.
+        hours: all of the ramp's, those already recorded included.
+        watched: what followed from them.
+
+    Raises:
+        DataError: an hour's counts are not those that were looked at.
+    """
+    entries = entries_of(opened, hours, watched)
+    starts = [index for index, entry in enumerate(recorded) if isinstance(entry, Opened)]
+    if not starts or recorded[starts[-1]] != opened:
+        return entries
+    looked = [entry for entry in recorded[starts[-1] :] if isinstance(entry, Looked)]
+    fresh = [entry for entry in entries if isinstance(entry, Looked)]
+    for index, old in enumerate(looked):
+        if index >= len(fresh) or old.counts != fresh[index].counts:
+            raise DataError(
+                f"hour {old.counts.hour + 1} was looked at with other counts: "
+                f"{_sizes(old.counts)}, now "
+                + (_sizes(fresh[index].counts) if index < len(fresh) else "none"),
+                hint="export an hour when it is complete; to begin a new ledger, name an --out",
+            )
+    if len(fresh) == len(looked) and recorded[-1] == entries[-1]:
+        return ()
+    return entries[1 + len(looked) :]
+
+
+def _sizes(hour: Hour) -> str:
+    groups = (("baseline", hour.baseline), ("canary", hour.canary))
+    return ", ".join(f"{name} {group.conversions} of {group.n}" for name, group in groups)
 
 
 def parse_entries(bodies: Sequence[dict[str, Any]]) -> list[Entry]:
@@ -107,16 +156,26 @@ def _replay_run(entries: Sequence[Entry], offset: int) -> ReplayedRun:
     opened = entries[0]
     assert isinstance(opened, Opened)
     hours = [entry.counts for entry in entries if isinstance(entry, Looked)]
-    watched = monitor(hours, opened.guardrails, opened.alpha)
-    derived = entries_of(opened, hours, watched)
-    is_closed = isinstance(entries[-1], Closed)
-    if not is_closed:
-        derived = derived[:-1]
+    looks = follow(hours, opened.guardrails, opened.alpha)
+    derived: list[Entry] = [opened]
+    verdict, n_looked = None, 0
+    for entry in entries[1:]:
+        if isinstance(entry, Looked):
+            n_looked += 1
+            # looks end at an alarm: what was recorded behind it follows from nothing
+            if n_looked <= len(looks):
+                derived.append(Looked(entry.counts, looks[n_looked - 1]))
+        else:
+            is_over = opened.planned_hours is not None and n_looked >= opened.planned_hours
+            seen = looks[: min(n_looked, len(looks))]
+            watched = conclude(hours, seen, opened.guardrails, is_over)
+            verdict = watched.verdict
+            derived.append(Closed(verdict, watched.effects))
     return ReplayedRun(
         baseline=opened.baseline,
         canary=opened.canary,
         looks=len(hours),
-        verdict=watched.verdict if is_closed else None,
+        verdict=verdict if isinstance(entries[-1], Closed) else None,
         difference=_first_difference(entries, derived, offset),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cpz.evaluation.canary.counts import Group
+from cpz.data.canary_counts import Group
 from cpz.evaluation.canary.guardrails import Guardrail, Metric
 
 LEVEL = 0.95

@@ -7,8 +7,9 @@ with standard error s = sqrt(2 (1 - p) / (p n)); an effect d then gives d^2 / (2
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from cpz.evaluation.canary.counts import Hour
+from cpz.data.canary_counts import Hour, pooled
 from cpz.evaluation.canary.guardrails import Guardrail
 
 POWER = 0.8
@@ -19,9 +20,10 @@ class StepPlan:
     """What one step can do.
 
     Attributes:
-        share: of shoppers that see the canary.
+        share: of shoppers that see the canary; None where it is not known.
         hours: how long it lasts.
-        group_units: expected units in each compared group during the step; 0 at full exposure.
+        group_units: expected or counted units in each compared group during the step; 0 at full
+            exposure.
         detectable: the smallest relative loss of conversion found with probability 0.8 by the end
             of this step, all steps so far together; None where not even a total loss is.
         detectable_alone: the same from this step's data alone.
@@ -29,7 +31,7 @@ class StepPlan:
             be non-inferior with probability 0.8 by the end of this step; None without data.
     """
 
-    share: float
+    share: float | None
     hours: int
     group_units: int
     detectable: float | None
@@ -71,17 +73,53 @@ def plan_steps(
         rail: the guardrail on conversion.
         alpha: of the whole canary.
     """
+    units = (group_share(share) * sessions_per_hour * hours_per_step for share in shares)
+    return _plans(
+        [(share, hours_per_step, n) for share, n in zip(shares, units, strict=True)],
+        rate,
+        (rail, alpha),
+    )
+
+
+def plan_counts(
+    hours: Sequence[Hour], planned_hours: int | None, rail: Guardrail, alpha: float
+) -> tuple[StepPlan, ...]:
+    """Say what each step of a counted ramp can detect, from its units and the baseline's rate.
+
+    Args:
+        hours: what was counted so far.
+        planned_hours: of the whole ramp; those to come are planned like the last step's.
+        rail: the guardrail on conversion.
+        alpha: of the whole canary.
+    """
+    steps: list[tuple[float | None, int, float]] = []
+    for share, items in groupby(hours, key=lambda hour: hour.share):
+        part = list(items)
+        n = sum(hour.baseline.n + hour.canary.n for hour in part) / 2.0
+        steps.append((share, len(part), n))
+    to_come = (planned_hours or 0) - len(hours)
+    if steps and to_come > 0:
+        share, length, n = steps[-1]
+        steps.append((share, to_come, n / length * to_come))
+    baseline = pooled(hour.baseline for hour in hours)
+    rate = baseline.conversions / baseline.n if baseline.n else 0.0
+    return _plans(steps, rate, (rail, alpha))
+
+
+def _plans(
+    steps: Sequence[tuple[float | None, int, float]], rate: float, rule: tuple[Guardrail, float]
+) -> tuple[StepPlan, ...]:
+    """Plan steps of (share, hours, units a group)."""
     plans, units_so_far = [], 0.0
-    for share in shares:
-        units = group_share(share) * sessions_per_hour * hours_per_step
+    for share, hours, units in steps:
         units_so_far += units
         plans.append(
             StepPlan(
                 share=share,
-                hours=hours_per_step,
+                hours=hours,
                 group_units=round(units),
-                detectable=detectable_loss(rail, rate, units_so_far, alpha),
-                detectable_alone=detectable_loss(rail, rate, units, alpha),
+                detectable=detectable_loss(rule[0], rate, units_so_far, rule[1]),
+                detectable_alone=detectable_loss(rule[0], rate, units, rule[1]),
                 promotable=_promotable(rate, units_so_far),
             )
         )

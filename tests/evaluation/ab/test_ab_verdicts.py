@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cpz.evaluation.ab.analyze import analyze
+from cpz.evaluation.ab.analyze import AnalysisConfig, analyze
+from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.evaluation.ab.results import Detectable, Verdict
 from cpz.evaluation.ab.skewness import TailErrors, tail_errors
 from cpz.evaluation.ab.srm import sample_ratio
@@ -122,12 +123,62 @@ def test_one_unit_a_variant_is_not_enough(units: Any, spec: Any) -> None:
     assert math.isnan(found.absolute.se)
 
 
-def test_a_metric_that_never_varies_shows_no_difference(units: Any, spec: Any) -> None:
+@pytest.mark.parametrize("treatment", [3.0, 4.0])
+def test_a_metric_that_never_varies_says_nothing(units: Any, spec: Any, treatment: float) -> None:
+    """Two constants: neither "no effect of 0 % was missed" nor p = 0 from four units."""
     experiment = spec({"m": {"kind": "mean", "value": "x"}})
-    table = units(experiment, arm=[0, 1] * 20, x=[3.0] * 40)
+    table = units(experiment, arm=[0, 1] * 2, x=[3.0, treatment] * 2)
     found = analyze(table, experiment).metrics["m"]["1"]
-    assert found.absolute.p_value == 1.0
-    assert found.verdict is Verdict.NO_DIFFERENCE
+    assert found.absolute.estimate == treatment - 3.0
+    assert found.absolute.se == 0
+    assert found.verdict is Verdict.NOT_ENOUGH_DATA
+    assert "vary" in found.reason
+
+
+def test_whole_numbers_keep_their_variance_and_lost_digits_are_said(units: Any, spec: Any) -> None:
+    """10^9 + small: exact. 10^15 + small: float64 holds differences of 1, a mean only of 1/8."""
+    experiment = spec({"m": {"kind": "mean", "value": "x"}})
+    rng = np.random.default_rng(4)
+    small, arm = rng.integers(0, 5, 4000), rng.integers(0, 2, 4000)
+    plain, near, far = (
+        analyze(units(experiment, arm=arm, x=small + base), experiment).metrics["m"]["1"]
+        for base in (0, 10**9, 10**15)
+    )
+    assert near.absolute.se == pytest.approx(plain.absolute.se, rel=1e-12)
+    assert far.absolute.se == pytest.approx(plain.absolute.se, rel=1e-12)
+    assert near.verdict is plain.verdict is Verdict.NO_DIFFERENCE
+    assert far.verdict is Verdict.NOT_ENOUGH_DATA
+
+
+@pytest.mark.parametrize("boundary", [None, Boundary()])
+def test_a_covariate_that_the_treatment_moved_adjusts_nothing(
+    units: Any, spec: Any, boundary: Boundary | None
+) -> None:
+    """x follows c, and the treatment lifts both by 0.5: adjusting takes the effect out."""
+    rng = np.random.default_rng(6)
+    arm = rng.integers(0, 2, 20_000)
+    before = rng.normal(10, 2, 20_000)
+    metric = {"kind": "mean", "value": "x", "covariate": "c"}
+    experiment = spec({"m": metric}, time="day")
+    x = before + 0.5 * arm + rng.normal(0, 1, 20_000)
+    config = AnalysisConfig(boundary=boundary)
+
+    def found(covariate: Any) -> Any:
+        days = np.arange(20_000) // 5000
+        table = units(experiment, arm=arm, x=x, c=covariate, day=days)
+        return analyze(table, experiment, config).metrics["m"]["1"]
+
+    moved, clean = found(before + 0.5 * arm), found(before)
+    assert not moved.adjusted.is_balanced
+    assert moved.adjusted.balance_p_value < 1e-9
+    assert moved.adjusted.absolute.estimate == pytest.approx(0.0, abs=0.06)  # 4 se of 0.014
+    assert moved.verdict is Verdict.BETTER
+    assert "not adjusted" in moved.reason
+    assert clean.adjusted.is_balanced
+    assert clean.verdict is Verdict.BETTER
+    if boundary is not None:
+        assert moved.sequential.estimate == moved.absolute.estimate
+        assert clean.sequential.estimate == clean.adjusted.absolute.estimate
 
 
 def test_a_control_around_zero_has_no_relative_effect(units: Any, spec: Any) -> None:

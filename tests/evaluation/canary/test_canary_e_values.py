@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import hypergeom, nchypergeom_fisher
 
-from cpz.evaluation.canary.counts import Sums
+from cpz.data.canary_counts import Sums
 from cpz.evaluation.canary.e_values import (
+    _support,  # pyright: ignore[reportPrivateUsage]
     log_e_values,
     log_mean_ratios,
     log_mixture,
@@ -37,6 +38,23 @@ def test_rate_ratio_is_that_of_two_hypergeometrics(x0: int, x1: int, n0: int, n1
         odds = changed / (1 - changed) / (rate / (1 - rate))
         harmed = nchypergeom_fisher.logpmf(x1, n0 + n1, n1, m, odds)
         assert value == pytest.approx(harmed - hypergeom.logpmf(x1, n0 + n1, n1, m), abs=1e-8)
+
+
+@pytest.mark.parametrize("counts", [(900_000, 899_000), (1, 250_000), (5, 0)])
+def test_a_busy_hour_takes_the_likely_part_of_the_support_only(counts: tuple[int, int]) -> None:
+    """What is left out has probability exp(-800): the same value as over all of it."""
+    sizes, m = (3_000_000, 2_990_000), sum(counts)
+    odds = np.exp(np.log1p(SHIFTS) - np.log1p(-SHIFTS * m / (sum(sizes) - m)))
+    low, high = _support(m, sizes, odds)
+    whole = min(m, sizes[1])
+    assert (low, high) == (0, whole) if m < 400 else high - low < 0.15 * whole
+    support = np.arange(whole + 1)
+    log_null = hypergeom.logpmf(support, sum(sizes), sizes[1], m)
+    for log_psi in np.log(odds):
+        tilted = log_null + log_psi * support
+        inside = np.logaddexp.reduce(tilted[low : high + 1])
+        assert inside == pytest.approx(np.logaddexp.reduce(tilted), abs=1e-12)
+    assert np.isfinite(log_rate_ratios(counts, sizes, SHIFTS)).all()
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.floats(-0.9, 3.0), st.data())

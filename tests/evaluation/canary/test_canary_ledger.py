@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cpz.data.canary_counts import Group, Hour, Sums
 from cpz.data.errors import DataError, NotFoundError
 from cpz.data.ledger import GENESIS, Line, append_to_ledger, chain_hash, read_ledger
-from cpz.evaluation.canary.counts import Group, Hour, Sums
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.canary.ledger import Entry, Opened, entries_of, parse_entries, replay
 from cpz.evaluation.canary.monitor import monitor

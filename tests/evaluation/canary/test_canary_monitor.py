@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpz.evaluation.canary.counts import Group, Hour, Sums, pooled
+from cpz.data.canary_counts import Group, Hour, Sums, pooled
 from cpz.evaluation.canary.guardrails import GUARDRAILS, Metric
 from cpz.evaluation.canary.monitor import monitor
 from cpz.evaluation.canary.non_inferiority import Standing, assess

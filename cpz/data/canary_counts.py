@@ -57,14 +57,14 @@ class Hour:
 
     Attributes:
         hour: counted from 0 at the ramp's start.
-        share: of all shoppers that see the canary in this hour.
+        share: of all shoppers that see the canary in this hour; None where nobody said.
         sessions: all sessions of the hour, compared or not.
         exposed: sessions that saw the canary.
         baseline, canary: the compared groups, of the same size by design; empty at full exposure.
     """
 
     hour: int
-    share: float
+    share: float | None
     sessions: int
     exposed: int
     baseline: Group
