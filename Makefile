@@ -12,7 +12,7 @@ LOCKED := $(PIP) install --quiet --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test proof bench docs reference lock clean
+.PHONY: help setup demo check test proof bench docs reference samples lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -44,6 +44,9 @@ docs: $(VENV)/.stamp-docs ## the documentation as a site in site/; a warning is 
 
 reference: $(VENV)/.stamp-dev ## option tables and JSON schemas in docs/, from the code
 	$(BIN)/python tools/reference.py
+
+samples: $(VENV)/.stamp-dev ## each command's real output in README.md and docs/; some three minutes
+	$(BIN)/python tools/sample_outputs.py
 
 # One version of each package on all three Pythons (fork-strategy fewest). dev.txt and docs.txt are held
 # to what runtime.txt chose, so that tests run on what users run.

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from cpz.cli.ab_report import SIGNED, SIGNED_PERCENT
 from cpz.cli.ab_results import RehearsalResult
-from cpz.cli.tables import grid, spaced
+from cpz.cli.tables import grid, spaced, styled
 from cpz.evaluation.ab.plan import MetricPlan, PlanResult
 from cpz.evaluation.ab.results import Comparison, ExperimentResult, Verdict
 from cpz.evaluation.report.format import (
@@ -39,7 +39,6 @@ def _sizes(result: ExperimentResult) -> RenderableType:
     said = f" (p = {format_value(srm.deciding_p_value, P_VALUE)})"
     line = Text.assemble(("sample ratio ", "bold"), shown, said)
     table = grid("", "variant", "units", "planned")
-    table.title = None
     for name, count in srm.observed.items():
         table.add_row(name, format_value(count, COUNT), format_value(srm.expected[name], COUNT))
     return Group(line, table)
@@ -51,7 +50,8 @@ def _effects(result: ExperimentResult) -> Table:
     table = grid(title, "metric", "variant", *columns, "verdict", first=2)
     for name, variants in result.metrics.items():
         for variant, found in variants.items():
-            table.add_row(name, variant, *_numbers(found), _verdict(found.verdict))
+            verdict = styled(found.verdict, COLOURS.get(found.verdict))
+            table.add_row(name, variant, *_numbers(found), verdict)
     return table
 
 
@@ -69,11 +69,6 @@ def _numbers(found: Comparison) -> tuple[str, ...]:
         format_value(p_value, P_VALUE),
         format_value(found.p_value_holm, P_VALUE),
     )
-
-
-def _verdict(verdict: Verdict) -> str:
-    colour = COLOURS.get(verdict)
-    return f"[{colour}]{verdict}[/]" if colour else str(verdict)
 
 
 def _reasons(result: ExperimentResult) -> Text:
@@ -128,10 +123,10 @@ def rehearsal_tables(result: RehearsalResult) -> tuple[RenderableType, ...]:
                 name,
                 format_value(best.estimate, SIGNED, digits),
                 format_interval(*best.ci, SIGNED),
-                f"[bold]{format_value(truth.absolute, SIGNED, digits)}[/]",
+                styled(format_value(truth.absolute, SIGNED, digits), "bold"),
                 format_value(relative.estimate, SIGNED_PERCENT),
-                f"[bold]{format_value(truth.relative, SIGNED_PERCENT)}[/]",
-                "yes" if truth.is_covered else "[yellow]no[/]",
+                styled(format_value(truth.relative, SIGNED_PERCENT), "bold"),
+                "yes" if truth.is_covered else styled("no", "yellow"),
             )
     size = Text(
         f"{result.sessions} sessions of {result.shoppers} shoppers, run under both policies"

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Literal
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from cpz.bench.baseline import read_baseline, require_writable, save_baseline
@@ -15,6 +14,7 @@ from cpz.bench.results import BenchResult, Verdict
 from cpz.bench.suite import SuiteConfig, run_suite, sizes_of
 from cpz.cli.outcome import Gate, Outcome, Output
 from cpz.cli.progress import progress_bar
+from cpz.cli.tables import grid, styled
 from cpz.data.errors import UsageError
 
 
@@ -103,18 +103,15 @@ def warnings(result: BenchResult) -> tuple[str, ...]:
 
 def bench_tables(result: BenchResult) -> tuple[RenderableType, ...]:
     """Return the figures and, with a baseline, how they stand to it."""
-    table = Table(title=f"suite {result.suite} {result.suite_digest}", box=None, pad_edge=False)
-    table.title_justify, table.title_style = "left", "bold"
-    table.add_column("workload")
-    for name in ("work, ms", "ratio", "95 % interval", "peak, MB"):
-        table.add_column(name, justify="right")
+    columns = ("workload", "work, ms", "ratio", "95 % interval", "peak, MB")
+    table = grid(f"suite {result.suite} {result.suite_digest}", *columns)
     is_compared = any(figure.time is not None for figure in result.figures.values())
     if is_compared:
         for name in ("time", "memory"):
             table.add_column(f"{name} / baseline", justify="right")
             table.add_column("")
     for name, figure in result.figures.items():
-        cells = [
+        cells: list[RenderableType] = [
             name,
             f"{1000 * figure.work_s:.0f}",
             f"{figure.ratio:.3f}",
@@ -123,8 +120,8 @@ def bench_tables(result: BenchResult) -> tuple[RenderableType, ...]:
         ]
         for compared in (figure.time, figure.memory):
             if compared is not None:
-                cells += [f"{compared.relative:.3f}", f"[{_COLOURS[compared.verdict]}]"]
-                cells[-1] += f"{compared.verdict}[/]"
+                cells += [f"{compared.relative:.3f}"]
+                cells += [styled(compared.verdict, _COLOURS[compared.verdict])]
         table.add_row(*cells)
     machine = result.machine
     where = f"{machine.processor}, Python {machine.python}, {result.seconds:.0f} s"

@@ -4,7 +4,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cpz.cli.canary_results import CanaryAnalysis, CanaryPlan, CanaryResult, ReplayResult
-from cpz.cli.tables import grid, spaced
+from cpz.cli.tables import grid, spaced, styled
 from cpz.evaluation.canary.classification import Classification, Label
 from cpz.evaluation.canary.guardrails import Metric
 from cpz.evaluation.canary.judge import Judgment
@@ -197,7 +197,7 @@ def judge_tables(found: Judgment) -> tuple[RenderableType, ...]:
     )
     for name, one in found.metrics.items():
         colour = _LABEL_COLOURS.get(one.classification, "red")
-        metrics.add_row(Text(name), f"[{colour}]{one.classification}[/]", *_numbers(one))
+        metrics.add_row(name, styled(one.classification, colour), *_numbers(one))
     groups = grid("groups", "group", "score", "weight")
     for name, group in found.score.groups.items():
         shown = format_value(group.score, PLAIN) if group.has_data else "no data"

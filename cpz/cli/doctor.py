@@ -36,7 +36,9 @@ def _render(found: "Examination", console: "Console") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("check", "status", "found", "expected", "fix", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in ("check", "status", "found", "expected", "fix"):
+        table.add_column(column, overflow="fold")
     for check in found.checks:
         words = (Text(word) for word in (check.found, check.expected, check.fix))
         table.add_row(check.id, MARKS[check.status], *words)

@@ -128,16 +128,22 @@ def finish(outcome: Outcome, as_json: bool, render: "Callable[[Console], None]")
         sys.stdout.write(encode_json(envelope(outcome)) + "\n")
         return outcome.exit_code
     from rich.console import Console  # late: --json needs none
+    from rich.text import Text
 
     console = Console()
     render(console)
-    for warning in outcome.warnings:
-        console.print(f"[yellow]warning[/] {warning}", highlight=False, soft_wrap=True)
-    for gate in outcome.gates:
-        if gate.status == "fail":
-            console.print(f"[red]gate {gate.id} failed[/]: {gate.value} (limit {gate.limit})")
-    for output in outcome.outputs:
-        console.print(f"[dim]{output.kind}[/] {output.path}", highlight=False, soft_wrap=True)
-    for command in outcome.next:
-        console.print(f"[dim]next[/] {command}", highlight=False, soft_wrap=True)
+    lines = [(("warning", "yellow"), f" {warning}") for warning in outcome.warnings]
+    lines += [
+        ((f"gate {gate.id} failed", "red"), f": {_shown(gate.value)} (limit {_shown(gate.limit)})")
+        for gate in outcome.gates
+        if gate.status == "fail"
+    ]
+    lines += [((output.kind, "dim"), f" {output.path}") for output in outcome.outputs]
+    lines += [(("next", "dim"), f" {command}") for command in outcome.next]
+    for mark, words in lines:  # as text, since a path may hold what Rich reads as markup
+        console.print(Text.assemble(mark, words), soft_wrap=True)
     return outcome.exit_code
+
+
+def _shown(value: float | str | None) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

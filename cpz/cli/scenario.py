@@ -78,8 +78,12 @@ def show(
             f"--only {only!r}: no constant begins so", hint=nearest(only, _tops(every))
         )
     table = grid(loaded.name, "constant", "value", "strength", "source", first=4)
+    said = ""
     for c in found:
-        table.add_row(c.key, Text(str(c.value)), c.strength or "this scenario", Text(c.source))
+        # one comment often speaks for a run of constants: it is printed once
+        source = "as above" if c.source and c.source == said else c.source
+        said = c.source
+        table.add_row(c.key, Text(str(c.value)), c.strength or "this scenario", Text(source))
     outcome = Outcome("scenario show", ScenarioShowResult(loaded.name, loaded.description, found))
     return finish(outcome, json, lambda console: console.print(table))
 

@@ -2,8 +2,16 @@
 
 from collections.abc import Iterable
 
-from rich.console import Group, RenderableType
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    Group,
+    JustifyMethod,
+    RenderableType,
+    RenderResult,
+)
 from rich.padding import Padding
+from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
@@ -36,12 +44,49 @@ from cpz.simulator.long_run import LongRunEffect
 COLOURS = {"green": "green", "amber": "yellow", "red": "red"}
 
 
-def grid(title: str, *columns: str, first: int = 1) -> Table:
-    """Return an empty table whose first `first` columns are words and the others numbers."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
+class Grid(Table):
+    """A table without lines under a heading that may be wider than the table.
+
+    Cells of type str are shown as they are: names come from users' files, and what Rich would read
+    as markup in them is no markup. Colour a cell with `styled`.
+    """
+
+    def __init__(self, heading: str) -> None:
+        super().__init__(box=None, pad_edge=False)
+        self.heading = heading
+
+    def add_row(
+        self,
+        *renderables: RenderableType | None,
+        style: StyleType | None = None,
+        end_section: bool = False,
+    ) -> None:
+        """Add a row."""
+        cells = (Text(cell) if isinstance(cell, str) else cell for cell in renderables)
+        super().add_row(*cells, style=style, end_section=end_section)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the heading, if any, then the table."""
+        if self.heading:
+            yield Text(self.heading, style="bold")
+        yield from super().__rich_console__(console, options)
+
+
+def grid(heading: str, *columns: str, first: int = 1) -> Table:
+    """Return an empty table whose first `first` columns are words and the others numbers.
+
+    In a narrow terminal cells break: two names that were cut short could not be told apart.
+    """
+    table = Grid(heading)
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < first else "right")
+        justify: JustifyMethod = "left" if index < first else "right"
+        table.add_column(Text(column), justify=justify, overflow="fold")
     return table
+
+
+def styled(words: object, style: str | None) -> Text:
+    """Return a cell in a colour or weight."""
+    return Text(str(words), style=style or "")
 
 
 def spaced(parts: Iterable[RenderableType]) -> tuple[RenderableType, ...]:
@@ -126,7 +171,7 @@ def check_tables(report: CheckReport) -> tuple[RenderableType, ...]:
     table = grid(f"findings in {report.dataset}", "status", "rule", "finding", first=3)
     for finding in report.findings:
         colour = COLOURS[finding.status]
-        table.add_row(f"[{colour}]{finding.status}[/]", finding.rule, Text(finding.message))
+        table.add_row(styled(finding.status, colour), finding.rule, finding.message)
     return spaced((table,))
 
 
@@ -199,10 +244,10 @@ def placement_tables(result: PlacementResult, unit: Unit) -> list[RenderableType
     )
     if result.truth is not None:
         table.add_row(
-            "[bold]truth[/]",
-            f"[bold]{format_value(result.truth.policy_value, unit, digits)}[/]",
+            styled("truth", "bold"),
+            styled(format_value(result.truth.policy_value, unit, digits), "bold"),
             "exact, same sessions",
-            f"[bold]{format_value(result.truth.uplift, signed(unit), digits)}[/]",
+            styled(format_value(result.truth.uplift, signed(unit), digits), "bold"),
         )
     parts: list[RenderableType] = [table]
     if result.policies:
@@ -229,9 +274,8 @@ def _policies(result: PlacementResult, unit: Unit) -> Table:
             cells.append(format_value(result.truth.policies[name], unit, 2))
         table.add_row(name, *cells)
     if result.truth is not None:
-        table.add_row(
-            "[dim]best possible[/]", "", "", "", format_value(result.truth.best_value, unit, 2)
-        )
+        best = format_value(result.truth.best_value, unit, 2)
+        table.add_row(styled("best possible", "dim"), "", "", "", best)
     return table
 
 
@@ -267,32 +311,37 @@ def _metrics(predictive: dict[str, Predictive]) -> RenderableType:
 
 
 def demo_tables(result: DemoResult, unit: Unit) -> tuple[RenderableType, ...]:
-    """Return one table: per placement what was learned, estimated, and true."""
+    """Return one table: per placement what was learned, estimated, and true; two lines each."""
     table = grid(
         "what the learned policies are worth (conversion per session, held-out sessions)",
         "placement",
+        "what",
         "as logged",
         "greedy (dr)",
         "95 % interval",
         "truth",
-        "uplift (dr)",
-        "95 % interval",
-        "truth",
         "audit",
+        first=2,
     )
     for name, found in result.evaluate.placements.items():
         value, uplift, truth = found.policy_value["dr"], found.uplift["dr"], found.truth
         digits = interval_digits(*value.ci, unit)
         table.add_row(
             name,
+            "value",
             format_value(found.logging_value.estimate, unit, digits),
             format_value(value.estimate, unit, digits),
             format_interval(*value.ci, unit),
             "" if truth is None else format_value(truth.policy_value, unit, digits),
+            styled(found.audit.status, COLOURS[found.audit.status]),
+        )
+        table.add_row(
+            "",
+            "uplift",
+            "",
             format_value(uplift.estimate, signed(unit), digits),
             format_interval(*uplift.ci, signed(unit)),
             "" if truth is None else format_value(truth.uplift, signed(unit), digits),
-            f"[{COLOURS[found.audit.status]}]{found.audit.status}[/]",
         )
     sessions = format_value(result.simulate.sessions, COUNT)
     took = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result.seconds.items())

@@ -4,23 +4,20 @@ Such a file holds `unit`, `variant`, `control` and perhaps `time`, then one tabl
 metric; docs/commands/ab-analyze.md shows one.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
-from cpz.data.errors import ConfigError, nearest
+from cpz.data.documents import convert_document
+from cpz.data.errors import ConfigError
 from cpz.data.toml_files import read_toml
 
 Kind = Literal["mean", "proportion", "ratio"]
 Better = Literal["higher", "lower"]
 Share = Annotated[float, Meta(gt=0)]
-
-_AT = re.compile(r"^(?P<what>.*) - at `\$\.?(?P<where>[^`]*)`$")
 
 
 class _Metric(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
@@ -122,13 +119,6 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return str(self.control)
 
 
-_METRICS: dict[str, type[Struct]] = {
-    "mean": MeanMetric,
-    "proportion": ProportionMetric,
-    "ratio": RatioMetric,
-}
-
-
 def load_experiment(path: Path) -> Experiment:
     """Read a metrics file.
 
@@ -149,14 +139,7 @@ def experiment_of(document: Mapping[str, Any], where: str) -> Experiment:
     >>> experiment_of(document, "metrics.toml").control_name
     '0'
     """
-    _refuse_unknown(document, set(Experiment.__struct_fields__), "", where)
-    metrics = document.get("metrics")
-    for name, metric in metrics.items() if isinstance(metrics, dict) else ():
-        _check_metric(name, metric, where)
-    try:
-        experiment = msgspec.convert(document, Experiment)
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error), where) from error
+    experiment: Experiment = convert_document(document, Experiment, where)
     if not experiment.metrics:
         raise ConfigError(
             f"{where}: metrics: expected at least one [metrics.NAME] table, got none", path=where
@@ -164,40 +147,6 @@ def experiment_of(document: Mapping[str, Any], where: str) -> Experiment:
     for name, spec in experiment.metrics.items():
         _check_values(name, spec, where)
     return experiment
-
-
-def _check_metric(name: str, metric: object, where: str) -> None:
-    """Refuse an unknown kind or key of one metric, naming the nearest; msgspec names neither."""
-    if not isinstance(metric, dict):
-        raise ConfigError(f"{where}: metrics.{name}: expected a table, got {metric!r}", path=where)
-    kind = metric.get("kind")
-    if kind not in _METRICS:
-        raise ConfigError(
-            f'{where}: metrics.{name}.kind: expected "mean", "proportion" or "ratio", got {kind!r}',
-            hint="" if kind is None else nearest(str(kind), _METRICS),
-            path=where,
-        )
-    known = set(_METRICS[kind].__struct_fields__) | {"kind"}
-    _refuse_unknown(metric, known, f"metrics.{name}.", where)
-    try:  # one by one, because msgspec does not name the key of a dictionary
-        msgspec.convert(metric, _METRICS[kind])
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error), where, f"metrics.{name}") from error
-
-
-def _refuse_unknown(table: Mapping[str, Any], known: set[str], at: str, where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise ConfigError(
-                f"{where}: unknown key {at}{key}", hint=nearest(key, known), path=where
-            )
-
-
-def _invalid(message: str, where: str, at: str = "") -> ConfigError:
-    match = _AT.match(message)
-    what, key = (match["what"], match["where"]) if match else (message, "")
-    key = ".".join(part for part in (at, key) if part)
-    return ConfigError(f"{where}: {key + ': ' if key else ''}{what}", path=where)
 
 
 def _check_values(name: str, metric: MetricSpec, where: str) -> None:

@@ -18,12 +18,12 @@ Names and defaults of the rules follow Kayenta's canary configuration
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
-from cpz.data.errors import ConfigError, nearest
+from cpz.data.documents import convert_document
+from cpz.data.errors import ConfigError
 from cpz.data.toml_files import read_toml
 
 Direction = Literal["either", "increase", "decrease"]
@@ -101,30 +101,9 @@ def load_judge_config(path: Path) -> JudgeConfig:
             value out of range, weights above 100, or thresholds in the wrong order.
     """
     document = read_toml(path, "configuration")
-    _refuse_unknown(document, str(path))
-    try:
-        config = msgspec.convert(document, JudgeConfig)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}", path=str(path)) from error
+    config: JudgeConfig = convert_document(document, JudgeConfig, str(path))
     _check(config, str(path))
     return config
-
-
-def _refuse_unknown(document: dict[str, Any], where: str) -> None:
-    _refuse(document, JudgeConfig, "", where)
-    _refuse(document.get("thresholds"), Thresholds, "thresholds.", where)
-    metrics = document.get("metrics")
-    for name, rules in metrics.items() if isinstance(metrics, dict) else ():
-        _refuse(rules, MetricRules, f"metrics.{name}.", where)
-
-
-def _refuse(table: object, kind: type[Struct], at: str, where: str) -> None:
-    known = kind.__struct_encode_fields__
-    for key in table if isinstance(table, dict) else ():
-        if key not in known:
-            raise ConfigError(
-                f"{where}: unknown key {at}{key}", hint=nearest(key, known), path=where
-            )
 
 
 def _check(config: JudgeConfig, where: str) -> None:

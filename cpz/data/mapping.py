@@ -1,21 +1,18 @@
 """The mapping file: which columns of a foreign log mean what. One TOML file, three kinds."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from msgspec import Meta, Struct, inspect
+from msgspec import Meta, Struct
 
-from cpz.data.errors import ConfigError, nearest
+from cpz.data.documents import convert_document
+from cpz.data.errors import ConfigError
 from cpz.data.toml_files import read_toml
 
 OptionList = tuple[str | int, ...]
 Names = tuple[str, ...]
-
-_AT = re.compile(r"^(?P<what>.*) - at `\$\.?(?P<where>[^`]*)`$")
-_REQUIRED = re.compile(r"Object missing required field `(?P<key>[^`]+)`")
 
 
 class DecisionColumns(Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,11 +157,6 @@ class EventMapping(_Format, frozen=True, kw_only=True, tag="events"):
 
 
 Mapping = DecisionMapping | SessionMapping | EventMapping
-KINDS: dict[str, type[Struct]] = {
-    "decisions": DecisionMapping,
-    "sessions": SessionMapping,
-    "events": EventMapping,
-}
 
 
 def load_mapping(path: Path) -> Mapping:
@@ -190,46 +182,9 @@ def mapping_of(document: dict[str, Any], where: str) -> Mapping:
     >>> mapping_of({"kind": "decisions", "columns": columns}, "map.toml").columns.action
     'arm'
     """
-    kind = document.get("kind")
-    if kind not in KINDS:
-        raise ConfigError(
-            f'{where}: kind: expected one of "decisions", "sessions", "events", got {kind!r}',
-            hint="" if kind is None else nearest(str(kind), KINDS),
-            path=where,
-        )
-    _refuse_unknown_keys(document, inspect.type_info(KINDS[kind]), "", where)
-    try:
-        mapping: Mapping = msgspec.convert(document, Mapping)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_explain(str(error))}", path=where) from error
+    mapping: Mapping = convert_document(document, Mapping, where)
     _check_values(mapping, where)
     return mapping
-
-
-def _refuse_unknown_keys(value: object, kind: inspect.Type, at: str, where: str) -> None:
-    if not isinstance(value, dict):
-        return
-    if isinstance(kind, inspect.DictType):
-        for key, inner in value.items():
-            _refuse_unknown_keys(inner, kind.value_type, f"{at}{key}.", where)
-    elif isinstance(kind, inspect.StructType):
-        known = {field.encode_name: field.type for field in kind.fields}
-        for key, inner in value.items():
-            if key in known:
-                _refuse_unknown_keys(inner, known[key], f"{at}{key}.", where)
-            elif at or key != "kind":
-                raise ConfigError(
-                    f"{where}: unknown key {at}{key}", hint=nearest(key, known), path=where
-                )
-
-
-def _explain(message: str) -> str:
-    """Turn msgspec's message into `key: expected ..., got ...`."""
-    match = _AT.match(message)
-    what, where = (match["what"], match["where"]) if match else (message, "")
-    if required := _REQUIRED.match(what):
-        return f"{where + '.' if where else ''}{required['key']}: this key is required"
-    return f"{where or 'document'}: {what[0].lower()}{what[1:]}"
 
 
 def _check_values(mapping: Mapping, where: str) -> None:

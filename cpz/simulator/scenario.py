@@ -1,14 +1,12 @@
 """Scenarios by name or file, with overrides: TOML in, a checked `Scenario` out."""
 
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
-import msgspec
-
+from cpz.data.documents import convert_document
 from cpz.data.errors import ConfigError, nearest
 from cpz.simulator.scenario_check import check
 from cpz.simulator.settings import Scenario
@@ -16,7 +14,6 @@ from cpz.simulator.settings import Scenario
 __all__ = ["Scenario", "load_scenario", "scenario_names"]
 
 _PRESETS = files("cpz.simulator") / "scenarios"
-_AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
 
 def scenario_names() -> list[str]:
@@ -47,11 +44,8 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> Scenario:
     values = _read(name_or_path, ())
     for override in overrides:
         values = _merged(values, _parse_override(override))
-    _refuse_unknown(Scenario, values, "", name_or_path)
-    try:
-        scenario = msgspec.convert(values, Scenario)
-    except msgspec.ValidationError as error:
-        raise _invalid(name_or_path, str(error)) from error
+    where = f"scenario {name_or_path!r}"
+    scenario: Scenario = convert_document(values, Scenario, where, path=name_or_path)
     check(scenario)
     return scenario
 
@@ -122,39 +116,3 @@ def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any
         both = isinstance(old, dict) and isinstance(value, dict)
         result[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
     return result
-
-
-def _refuse_unknown(kind: Any, values: object, path: str, source: str) -> None:
-    """Raise on the first key that no field of the scenario has, with its full dotted path."""
-    if get_origin(kind) is dict and isinstance(values, dict):
-        element = get_args(kind)[1]
-        for key, value in values.items():
-            _refuse_unknown(element, value, f"{path}{key}.", source)
-            try:  # here, because msgspec's own message does not name a dictionary's key
-                msgspec.convert(value, element)
-            except msgspec.ValidationError as error:
-                raise _invalid(source, str(error), f"{path}{key}") from error
-        return
-    if get_origin(kind) is tuple and isinstance(values, list):
-        for index, value in enumerate(values):
-            _refuse_unknown(get_args(kind)[0], value, f"{path.rstrip('.')}[{index}].", source)
-        return
-    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
-        return
-    if not isinstance(values, dict):
-        return
-    hints = get_type_hints(kind)
-    for key, value in values.items():
-        if key not in hints:
-            raise ConfigError(
-                f"scenario {source!r}: unknown key {path}{key}", hint=nearest(key, hints)
-            )
-        _refuse_unknown(hints[key], value, f"{path}{key}.", source)
-
-
-def _invalid(source: str, message: str, prefix: str = "") -> ConfigError:
-    found = _AT.search(message)
-    path = found["path"] if found else ""
-    what = message[: found.start()] if found else message
-    where = ".".join(part for part in (prefix, path) if part) or "top level"
-    return ConfigError(f"scenario {source!r}: {where}: {what}")

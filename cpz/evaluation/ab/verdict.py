@@ -111,7 +111,7 @@ def _difference(question: Question, evidence: Evidence) -> Judged:
     shown = f"p = {evidence.p_value:.2g}, over all metrics {adjusted:.2g}"
     if adjusted >= question.alpha:
         mde = evidence.mde
-        size = f"{mde.absolute:.3g}"
+        size = _three_digits(mde.absolute)
         if math.isfinite(mde.relative):
             size += f" ({mde.relative:.2%})"
         return Verdict.NO_DIFFERENCE, (
@@ -122,6 +122,16 @@ def _difference(question: Question, evidence: Evidence) -> Judged:
         return Verdict.NOT_ENOUGH_DATA, doubt
     is_good = (evidence.estimate > 0) == (question.better == "higher")
     return (Verdict.BETTER if is_good else Verdict.WORSE), shown
+
+
+def _three_digits(value: float) -> str:
+    """Return three significant digits, without an exponent where a reader expects an amount.
+
+    >>> _three_digits(1382.4), _three_digits(0.02514)
+    ('1380', '0.0251')
+    """
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:.0f}" if abs(rounded) >= 100 else f"{rounded:g}"
 
 
 def _tail_doubt(evidence: Evidence, is_upward: bool) -> str:

@@ -48,6 +48,23 @@ def test_no_uplift_over_itself(draw_log: Draw) -> None:
         assert uplift[name].se == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.parametrize("digits", [15, 17])
+def test_rounded_propensities_of_the_same_policy_are_no_uplift(digits: int) -> None:
+    """1/34 written with 15 digits is off by 2e-15, in every row alike: nothing to be sure of."""
+    reward = np.tile([1.0, 0.0, 0.0, 0.0], 100)
+    written = np.full(400, float(f"{1 / 34:.{digits}g}"))
+    log = LoggedDecisions(reward, written, np.full(400, 1 / 34))
+    uplift = evaluate_policy(log, ["ipw", "snipw"]).uplift
+    for name in ("ipw", "snipw"):
+        assert (uplift[name].estimate, uplift[name].se, uplift[name].p_value) == (0.0, 0.0, 1.0)
+
+
+def test_a_small_true_difference_is_no_rounding() -> None:
+    reward = np.tile([1.0, 0.0, 0.0, 0.0], 100)
+    log = LoggedDecisions(reward, np.full(400, 0.5), np.full(400, 0.5 * (1 + 1e-9)))
+    assert evaluate_policy(log, ["ipw"]).uplift["ipw"].estimate == pytest.approx(2.5e-10)
+
+
 def test_clustering_widens_the_interval_of_repeated_units(draw_log: Draw) -> None:
     log = draw_log(1000, 4)
     doubled = LoggedDecisions(
