@@ -35,7 +35,7 @@ BLOCK = re.compile(r"^```\n(\$ .*?)\n(.*?)^```$", re.M | re.S)
 
 
 def _page(name: str) -> str:
-    page = ROOT / "docs" / "commands" / SAMPLES[name].page
+    page: Path = ROOT / "docs" / "commands" / SAMPLES[name].page
     return page.read_text(encoding="utf-8")
 
 

@@ -101,13 +101,18 @@ def _time(found: Summary) -> Section:
     )
     conversion = tuple(day.conversion for day in found.by_day)
     declined = tuple(day.decline_rate for day in found.by_day)
+    failed = tuple(day.authentication_failure_rate for day in found.by_day)
     low, high = (format_value(f(conversion), PERCENT) for f in (min, max))
     drift = LineChart(
         "Conversion and declines by day",
         f"Daily conversion lies between {low} and {high}; drift and incidents show as steps.",
         "day (UTC)",
         tuple(day.day for day in found.by_day),
-        (Line("conversion", conversion), Line("attempts declined", declined)),
+        (
+            Line("conversion", conversion),
+            Line("attempts declined", declined),
+            Line("authentication failed", failed),
+        ),
         PERCENT,
     )
     volume = LineChart(

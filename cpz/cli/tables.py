@@ -118,7 +118,12 @@ def simulate_tables(result: SimulateResult) -> tuple[RenderableType, ...]:
     methods = grid("purchases by method", "method", "share")
     for method in found.methods:
         methods.add_row(method.name, format_value(method.share, PERCENT))
-    methods.add_row("attempts declined", format_value(found.decline_rate, PERCENT))
+    for what, rate in (
+        ("attempts challenged", found.challenge_rate),
+        ("authentication failed", found.authentication_failure_rate),
+        ("attempts declined", found.decline_rate),
+    ):
+        methods.add_row(what, format_value(rate, PERCENT))
     logged = grid("logged propensities", "placement", "decisions", "smallest", "largest")
     for item in found.propensities:
         logged.add_row(

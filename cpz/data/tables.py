@@ -24,6 +24,8 @@ EVENT_TYPES = (
     "suggestion_clicked",
     "returned",
     "charged_back",
+    "authentication_challenged",
+    "authentication_failed",
 )
 
 #: Columns that mostly grow by small steps from row to row: stored as differences.

@@ -6,6 +6,7 @@ import numpy as np
 
 from cpz.data import keyed
 from cpz.simulator.arrivals import Arrivals
+from cpz.simulator.authentication import chargeback_rates
 from cpz.simulator.cart import Carts
 from cpz.simulator.columns import Ints, Mask
 from cpz.simulator.outcome import Outcome
@@ -35,13 +36,14 @@ def draw_aftermath(
 ) -> Aftermath:
     """Draw returns by category and chargebacks by payment method.
 
-    Each number of items from 1 to all is equally likely to be sent back.
+    Each number of items from 1 to all is equally likely to be sent back. A chargeback that the
+    issuer of an authenticated payment bears never reaches the shop.
     """
     who = (arrivals.shopper, arrivals.visit)
     rates = np.array([c.return_rate for c in world.scenario.categories.values()])
-    risks = np.array([m.chargeback_rate for m in world.scenario.payment.values()])
+    risks = chargeback_rates(world)
     returned = outcome.converted & (keyed.uniform(seed, RETURNS, *who) < rates[carts.category])
-    risk = np.where(outcome.method >= 0, risks[outcome.method], 0.0)
+    risk = np.where(outcome.method >= 0, risks[carts.country, outcome.method], 0.0)
     charged_back = outcome.converted & (keyed.uniform(seed, CHARGES_BACK, *who) < risk)
     share = keyed.uniform(seed, N_RETURNED, *who)
     return Aftermath(returned, charged_back, 1 + (share * carts.n_items).astype(np.int64))

@@ -9,12 +9,16 @@ import pyarrow as pa
 from cpz.data.policy import Policy
 from cpz.simulator import timeline
 from cpz.simulator.aftermath import draw_aftermath
-from cpz.simulator.columns import take
+from cpz.simulator.arrivals import Arrivals
+from cpz.simulator.cart import Carts
+from cpz.simulator.challenges import draw_challenges
+from cpz.simulator.columns import Rows, take
 from cpz.simulator.decision import Chooser
 from cpz.simulator.faults import with_faults
 from cpz.simulator.journey import Journeys, travel
 from cpz.simulator.logging_policies import logging_policies
 from cpz.simulator.money import settle
+from cpz.simulator.outcome import Outcome
 from cpz.simulator.plan import Range
 from cpz.simulator.regime import by_regime
 from cpz.simulator.rows import (
@@ -64,19 +68,31 @@ def simulate_range(
 
 
 def _settled(world: World, seed: int, journeys: Journeys) -> Settled:
-    carts, outcome, decided = journeys.carts, journeys.outcome, journeys.decided
-    aftermath = draw_aftermath(world, seed, journeys.arrivals, carts, outcome)
-    present = timeline.happened(outcome, decided.payment, carts.is_digital, aftermath)
-    started = journeys.arrivals.started_us.astype(np.int64)
-    behaviour = world.scenario.behaviour
+    arrivals, carts = journeys.arrivals, journeys.carts
+    outcome, decided = journeys.outcome, journeys.decided
+    regime = world.regime_at(arrivals.started_us)
+    aftermath = by_regime(
+        world, regime, lambda now, rows: draw_aftermath(now, seed, *_paid(journeys, rows))
+    )
+    challenges = by_regime(
+        world, regime, lambda now, rows: draw_challenges(now, seed, *_paid(journeys, rows))
+    )
+    present = timeline.happened(outcome, challenges, decided.payment, carts.is_digital, aftermath)
+    started = arrivals.started_us.astype(np.int64)
     return Settled(
         by_regime(
             world,
-            world.regime_at(journeys.arrivals.started_us),
+            regime,
             lambda now, rows: settle(
                 now, take(carts, rows), take(outcome, rows), decided.offer[rows]
             ),
         ),
-        timeline.draw_timeline(behaviour, seed, journeys.session_id, started, present),
+        timeline.draw_timeline(
+            world.scenario.behaviour, seed, journeys.session_id, started, present
+        ),
         aftermath,
     )
+
+
+def _paid(journeys: Journeys, rows: Rows) -> tuple[Arrivals, Carts, Outcome]:
+    return take(journeys.arrivals, rows), take(journeys.carts, rows), take(journeys.outcome, rows)

@@ -116,13 +116,12 @@ def event_rows(world: World, journeys: Journeys, settled: Settled) -> pa.Table:
     code = {name: i for i, name in enumerate(names)}
     payment = np.array([code[name] for name in world.payment] + [-1])
     shipping = np.array([code[name] for name in world.shipping] + [-1])
-    by_slot = np.full((len(outcome.method), len(tl.SLOTS)), -1)
+    by_slot = np.full((len(outcome.method), len(tl.SLOTS)), -1, dtype=np.int16)
     by_slot[:, tl.SHIPPING_SLOT] = shipping[outcome.shipping]
-    for first in (tl.CLICK_SLOT, tl.PAYMENT_SLOT, tl.DECLINE_SLOT):
-        by_slot[:, first] = payment[outcome.first_method]
-    by_slot[:, tl.RETRY_SLOT] = by_slot[:, tl.RETRY_DECLINE_SLOT] = payment[outcome.retry_method]
-    for paid in (tl.LAST_SLOT, tl.RETURN_SLOT, tl.CHARGEBACK_SLOT):
-        by_slot[:, paid] = payment[outcome.method]
+    by_slot[:, tl.CLICK_SLOT : tl.DECLINE_SLOT + 1] = payment[outcome.first_method][:, None]
+    by_slot[:, tl.RETRY_SLOT : tl.RETRY_DECLINE_SLOT + 1] = payment[outcome.retry_method][:, None]
+    by_slot[:, tl.LAST_SLOT :] = payment[outcome.method][:, None]
+    by_slot[:, tl.CONFIRM_SLOT] = -1
     session_id = journeys.session_id[session]
     return _table(
         EVENTS,

@@ -24,6 +24,7 @@ SCHEDULABLE = (
     "behaviour.address.",
     "behaviour.shipping.",
     "behaviour.payment.",
+    "behaviour.authentication.",
     "behaviour.authorisation.",
     "behaviour.confirm.",
     "behaviour.memory.",

@@ -120,7 +120,8 @@ class Market(Settings, frozen=True):
 
     `minor_digits` says how many decimals its money has: 2 for the euro, 0 for the yen.
     `payment_constant` is what a method's utility needs beside log share, taste and habit so that
-    purchases have the shares of `payment_share` (Train, section 2.8).
+    purchases have the shares of `payment_share` (Train, section 2.8). `strong_authentication` is
+    the share of payments that the market wants authenticated, exemptions taken off.
     """
 
     share: Weight
@@ -131,6 +132,7 @@ class Market(Settings, frozen=True):
     device_share: dict[str, Weight]
     payment_share: dict[str, Weight]
     decline_shift: Logit = 0.0
+    strong_authentication: Probability = 0.0
     minor_digits: Annotated[int, Meta(ge=0, le=3)] = 2
     payment_constant: dict[str, Logit] = {}
 
@@ -199,6 +201,8 @@ class PaymentMethod(Settings, frozen=True):
         amount_slope: utility for each factor e of the cart's value above 50 EUR.
         chargeback_rate: share of payments that are charged back.
         nest: which options are its closest substitutes; a key of the scenario's `nests`.
+        authentication: who authenticates the payer where the market wants it: the issuer, who may
+            challenge (3-D Secure), the wallet's device, which never does, or nobody.
     """
 
     decline_rate: OpenProbability
@@ -214,6 +218,7 @@ class PaymentMethod(Settings, frozen=True):
     amount_slope: Logit = 0.0
     nest: str = ""
     chargeback_rate: Probability = 0.0
+    authentication: Literal["none", "issuer", "device"] = "none"
 
 
 class ShippingOption(Settings, frozen=True):
@@ -294,6 +299,22 @@ class Authorisation(Settings, frozen=True):
     retry_trust: Logit
     age_shift: dict[str, Logit] = {}
     gender_shift: dict[str, Logit] = {}
+
+
+class Authentication(Settings, frozen=True):
+    """Strong customer authentication; `cpz.simulator.authentication` has the formulas.
+
+    Attributes:
+        frictionless: share of the issuer's authentications that pass without a challenge.
+        fails: probability that a challenge is failed or abandoned.
+        challenge_median_s: how long a challenge takes (lognormal, spread as the clock's).
+        liability_shift: share of an authenticated payment's chargebacks that the issuer bears.
+    """
+
+    frictionless: Probability
+    fails: Annotated[float, Meta(ge=0, lt=1)]
+    challenge_median_s: Positive
+    liability_shift: Probability
 
 
 class Confirm(Settings, frozen=True):
@@ -387,6 +408,7 @@ class Behaviour(Settings, frozen=True):
     shipping: ShippingStep
     payment: PaymentStep
     authorisation: Authorisation
+    authentication: Authentication
     confirm: Confirm
     memory: Memory
     satisfaction: Satisfaction

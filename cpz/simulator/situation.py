@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cpz.simulator.authentication import failure_rates
 from cpz.simulator.cart import Carts
 from cpz.simulator.columns import Floats, Ints, Mask, looked_up, sigmoid
 from cpz.simulator.memory import Memory
@@ -34,7 +35,7 @@ class Situation:
         payment_boost: (n,) utility that standing first adds for who does not examine the list.
         examines: (n,) probability to examine the whole list.
         survival: (n,) probability to survive the wait for the decision.
-        decline: (n, Kp) probability that a method is declined.
+        decline: (n, Kp) probability that a payment fails: its authentication, or it is declined.
         retry: (n,) logit of trying another method after a decline.
         trust: (n,) trust with which the visit begins.
         payment_eligible, shipping_eligible, offer_eligible: (n, K) masks.
@@ -194,7 +195,11 @@ def _payment(world: World, taste: Floats, carts: Carts, eligible: Mask) -> Float
 
 
 def _decline(world: World, shoppers: Shoppers, row: Ints, carts: Carts) -> Floats:
-    """Shift the method's log odds of a decline by market, group and cart value, (n, Kp)."""
+    """Return the probability that a payment by each method fails, (n, Kp).
+
+    The log odds of the issuer's decline d are shifted by market, group and cart value; where an
+    authentication fails with probability a, the payment fails with 1 - (1 - a)(1 - d).
+    """
     b = world.scenario.behaviour.authorisation
     age = np.array([b.age_shift.get(name, 0.0) for name in world.ages])[shoppers.age[row]]
     gender = np.array([b.gender_shift.get(name, 0.0) for name in world.genders])
@@ -204,4 +209,7 @@ def _decline(world: World, shoppers: Shoppers, row: Ints, carts: Carts) -> Float
     shift = market[carts.country] + b.amount_slope * size + age + gender[shoppers.gender[row]]
     logit = np.log(rate / (1.0 - rate))[:, None] + shift
     result: Floats = 1.0 / (1.0 + np.exp(-logit))
+    fails = failure_rates(world)
+    for method in np.flatnonzero(fails.any(axis=0)).tolist():
+        result[method] += fails[carts.country, method] * (1.0 - result[method])
     return result.T

@@ -60,7 +60,9 @@ class Summary:
     Attributes:
         n_shoppers, n_sessions, n_events: row counts.
         conversion: purchases over sessions.
-        decline_rate: payment attempts that were declined over payment attempts.
+        decline_rate: payment attempts that the issuer declined over payment attempts.
+        challenge_rate: attempts whose payer was challenged over payment attempts.
+        authentication_failure_rate: attempts whose authentication failed over payment attempts.
         funnel: one entry a step in order; digital carts enter no shipping step.
         by_device, by_country: largest group first.
         methods: largest share first.
@@ -75,6 +77,8 @@ class Summary:
     n_events: int
     conversion: float
     decline_rate: float
+    challenge_rate: float
+    authentication_failure_rate: float
     funnel: tuple[StepCount, ...]
     by_device: tuple[Group, ...]
     by_country: tuple[Group, ...]
@@ -92,14 +96,18 @@ def summary(dataset: Dataset) -> Summary:
     events = _counts(dataset, "events", ("type", "step"))
     n = int(sessions["n"].sum())
     purchases = int(sessions.filter("converted")["n"].sum())
-    declined = _n_events(events, "payment_declined")
-    settled = declined + purchases
+    kinds = ("payment_declined", "authentication_challenged", "authentication_failed")
+    declined, challenged, failed = (_n_events(events, kind) for kind in kinds)
+    # at least 1: without an attempt all three rates are 0
+    attempts = max(declined + failed + purchases, 1)
     return Summary(
         n_shoppers=dataset.manifest.rows("shoppers"),
         n_sessions=n,
         n_events=dataset.manifest.rows("events"),
         conversion=purchases / n,
-        decline_rate=declined / settled if settled else 0.0,
+        decline_rate=declined / attempts,
+        challenge_rate=challenged / attempts,
+        authentication_failure_rate=failed / attempts,
         funnel=_funnel(events, n),
         by_device=_groups(sessions, "device"),
         by_country=_groups(sessions, "country"),

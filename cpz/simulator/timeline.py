@@ -10,6 +10,7 @@ import numpy as np
 
 from cpz.data import keyed
 from cpz.simulator.aftermath import Aftermath
+from cpz.simulator.challenges import Challenges
 from cpz.simulator.columns import Floats, Ints, Mask
 from cpz.simulator.outcome import Outcome
 from cpz.simulator.settings import Behaviour
@@ -17,6 +18,7 @@ from cpz.simulator.settings import Behaviour
 STEP_TIME = "clock.step"
 DAYS = "clock.days"
 DELAY = "clock.delay"
+CHALLENGE = "clock.challenge"
 IS_LATE = "clock.is_late"
 
 #: Event type and step of each slot; "" stands where the last event decides.
@@ -30,18 +32,27 @@ SLOTS = (
     ("suggestion_clicked", "payment"),
     ("option_selected", "payment"),
     ("step_entered", "confirm"),
+    ("authentication_challenged", "payment"),
+    ("authentication_failed", "payment"),
     ("payment_declined", "payment"),
     ("option_selected", "payment"),
+    ("authentication_challenged", "payment"),
+    ("authentication_failed", "payment"),
     ("payment_declined", "payment"),
     ("", None),
     ("returned", None),
     ("charged_back", None),
 )
 SHIPPING_SLOT = 4
-CLICK_SLOT, PAYMENT_SLOT = 6, 7
-DECLINE_SLOT, RETRY_SLOT, RETRY_DECLINE_SLOT, LAST_SLOT, RETURN_SLOT, CHARGEBACK_SLOT = range(9, 15)
+CLICK_SLOT, PAYMENT_SLOT, CONFIRM_SLOT = 6, 7, 8
+CHALLENGE_SLOT, FAILED_SLOT, DECLINE_SLOT, RETRY_SLOT = range(9, 13)
+RETRY_CHALLENGE_SLOT, RETRY_FAILED_SLOT, RETRY_DECLINE_SLOT = range(13, 16)
+LAST_SLOT, RETURN_SLOT, CHARGEBACK_SLOT = range(16, 19)
+#: What keys a slot's draws: a new slot takes a new number, so that it moves no other slot's draws.
+_KEY = np.array([*range(9), 15, 16, 9, 10, 17, 18, 11, 12, 13, 14])
 #: How long a slot takes, relative to the median step: forms are slow, the server is quick.
-_PACE = np.array([0.0, 0.02, 1.0, 2.5, 0.8, 0.1, 0.9, 0.1, 1.5, 0.3, 1.5, 0.3, 0.7, 0.0, 0.0])
+_BEFORE_PAYING = (0.0, 0.02, 1.0, 2.5, 0.8, 0.1, 0.9, 0.1, 1.5)
+_PACE = np.array([*_BEFORE_PAYING, 0.1, 0.1, 0.3, 1.5, 0.1, 0.1, 0.3, 0.7, 0.0, 0.0])
 _US = 1_000_000
 _DAY_US = 86_400 * _US
 EVENT_IDS = 256
@@ -67,11 +78,18 @@ class Timeline:
     duration_s: Floats
 
 
-def happened(outcome: Outcome, shown: Ints, is_digital: Mask, aftermath: Aftermath) -> Mask:
-    """Return which of the slots happened in each visit, (n, 15).
+def happened(
+    outcome: Outcome,
+    challenges: Challenges,
+    shown: Ints,
+    is_digital: Mask,
+    aftermath: Aftermath,
+) -> Mask:
+    """Return which of the slots happened in each visit, (n, 19).
 
     Args:
         outcome: the visits' outcomes.
+        challenges: the challenges of their payments.
         shown: (n,) the payment option that stood first; choosing it first is a click on it.
         is_digital: (n,).
         aftermath: what follows days later.
@@ -90,9 +108,13 @@ def happened(outcome: Outcome, shown: Ints, is_digital: Mask, aftermath: Afterma
             chose & (outcome.first_method == shown),
             chose,
             chose,
-            outcome.declined_first,
+            challenges.challenged_first,
+            challenges.failed_first,
+            outcome.declined_first & ~challenges.failed_first,
             outcome.retry_method >= 0,
-            outcome.declined_retry,
+            challenges.challenged_retry,
+            challenges.failed_retry,
+            outcome.declined_retry & ~challenges.failed_retry,
             always,
             aftermath.returned,
             aftermath.charged_back,
@@ -106,7 +128,7 @@ def step_of_last(outcome: Outcome, is_digital: Mask) -> Ints:
     step[outcome.passed_review] = 2
     step[outcome.passed_address & ~is_digital] = 3
     step[outcome.reached_payment] = 5
-    step[outcome.first_method >= 0] = PAYMENT_SLOT + 1
+    step[outcome.first_method >= 0] = CONFIRM_SLOT
     return step
 
 
@@ -116,11 +138,11 @@ def draw_timeline(
     """Draw durations and delays and lay the events out.
 
     Args:
-        behaviour: the scenario's clock and how long returns and chargebacks take.
+        behaviour: the scenario's clock and how long challenges, returns and chargebacks take.
         seed: the run's seed.
         session_id: (n,) ids, which key the noise.
         started_us: (n,).
-        present: (n, 15) which slots happened.
+        present: (n, 19) which slots happened.
     """
     clock = behaviour.clock
     flat = np.flatnonzero(present.ravel())
@@ -130,8 +152,12 @@ def draw_timeline(
     first = np.cumsum(n_events) - n_events
     number = np.arange(len(flat)) - first[session]
     ids = session_id[session]
-    z = keyed.normal(seed, STEP_TIME, ids, slot)
+    z = keyed.normal(seed, STEP_TIME, ids, _KEY[slot])
     seconds = clock.step_median_s * _PACE[slot] * np.exp(clock.step_sd * z)
+    # what follows a challenge waits for it to end; each visit has a last event, so something does
+    answer = np.flatnonzero((slot == CHALLENGE_SLOT) | (slot == RETRY_CHALLENGE_SLOT)) + 1
+    z = keyed.normal(seed, CHALLENGE, ids[answer], _KEY[slot[answer]])
+    seconds[answer] += behaviour.authentication.challenge_median_s * np.exp(clock.step_sd * z)
     # at least a microsecond between two events keeps their order strict
     steps_us = np.maximum((seconds * _US).astype(np.int64), 1)
     steps_us[first] = 0
@@ -161,7 +187,7 @@ def _days_later(behaviour: Behaviour, seed: int, ids: Ints, slot: Ints) -> Ints:
     result = np.zeros(len(slot), dtype=np.int64)
     days = behaviour.aftermath
     mean = np.where(slot[later] == RETURN_SLOT, days.return_days, days.chargeback_days)
-    waited = mean * keyed.exponential(seed, DAYS, ids[later], slot[later])
+    waited = mean * keyed.exponential(seed, DAYS, ids[later], _KEY[slot[later]])
     # a chargeback after a return comes later than the return
     follows = np.flatnonzero(np.diff(later) == 1) + 1
     follows = follows[ids[later[follows]] == ids[later[follows] - 1]]

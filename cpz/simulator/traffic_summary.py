@@ -12,14 +12,27 @@ from cpz.data.truth import read_truth
 from cpz.simulator.faults import FAULTS
 
 
+#: What ends a payment attempt that is not a purchase.
+_FAILURES = ("payment_declined", "authentication_failed")
+
+
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """One UTC day: its sessions, their conversion, and declined over settled payment attempts."""
+    """One UTC day: its sessions, their conversion, and what became of its payment attempts.
+
+    Attributes:
+        day: ISO date.
+        n_sessions: sessions that started.
+        conversion: purchases over sessions.
+        decline_rate: attempts that the issuer declined over attempts.
+        authentication_failure_rate: attempts whose authentication failed over attempts.
+    """
 
     day: str
     n_sessions: int
     conversion: float
     decline_rate: float
+    authentication_failure_rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +66,14 @@ def by_day(dataset: Dataset) -> tuple[DayCount, ...]:
         .agg(pl.col("n").sum(), pl.col("bought").sum())
         .sort("hour")
     )
-    declined = dict(_declines(dataset).iter_rows())
+    failures = {(day, kind): n for day, kind, n in _failures(dataset).iter_rows()}
     found = []
     for day, n, bought in days.iter_rows():
-        settled = bought + declined.get(day, 0)
+        declined, failed = (failures.get((day, kind), 0) for kind in _FAILURES)
+        # at least 1: without an attempt both rates are 0
+        attempts = max(bought + declined + failed, 1)
         name = (datetime.fromtimestamp(0, UTC) + timedelta(days=day)).date().isoformat()
-        rate = declined.get(day, 0) / settled if settled else 0.0
-        found.append(DayCount(name, n, bought / n, rate))
+        found.append(DayCount(name, n, bought / n, declined / attempts, failed / attempts))
     return tuple(found)
 
 
@@ -81,15 +95,16 @@ def _hourly(dataset: Dataset) -> pl.DataFrame:
     return pl.concat(parts).group_by("country", "hour").agg(pl.col("n", "bought").sum())
 
 
-def _declines(dataset: Dataset) -> pl.DataFrame:
+def _failures(dataset: Dataset) -> pl.DataFrame:
     parts = [
         pl.read_parquet(file, columns=["type", "occurred_at"])
-        .filter(pl.col("type").cast(pl.String) == "payment_declined")
-        .group_by(day=_hour("occurred_at") // 24)
+        .with_columns(pl.col("type").cast(pl.String))
+        .filter(pl.col("type").is_in(_FAILURES))
+        .group_by(_hour("occurred_at").floordiv(24).alias("day"), "type")
         .agg(n=pl.len().cast(pl.Int64))
         for file in dataset.files("events")
     ]
-    return pl.concat(parts).group_by("day").agg(pl.col("n").sum())
+    return pl.concat(parts).group_by("day", "type").agg(pl.col("n").sum())
 
 
 def _hour(column: str) -> pl.Expr:
