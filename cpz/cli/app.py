@@ -26,6 +26,7 @@ from cpz.cli import (
     version,
 )
 from cpz.cli.settings import read_settings
+from cpz.cli.streams import STDOUT, abandon_stdout, make_writable
 from cpz.data.errors import CpzError
 
 BUG = 70
@@ -80,18 +81,22 @@ def root(
     context.default_map = read_settings(config, known_options())
 
 
-def known_options() -> dict[str, dict[str, str]]:
-    """Return, per command, its long options without dashes and the parameter each one sets."""
-    tree: Any = typer.main.get_command(app)
+def known_options() -> dict[str, Any]:
+    """Return, per command, its long options without dashes and the parameter each one sets.
+
+    A group such as `ab` has the same for each of its commands.
+    """
+    return _options_below(typer.main.get_command(app))
+
+
+def _options_below(command: Any) -> dict[str, Any]:
+    if hasattr(command, "commands"):
+        return {name: _options_below(child) for name, child in command.commands.items()}
     return {
-        name: {
-            opt.removeprefix("--"): param.name
-            for param in command.params
-            for opt in param.opts
-            if opt.startswith("--")
-        }
-        for name, command in tree.commands.items()
-        if not hasattr(command, "commands")
+        opt.removeprefix("--"): param.name
+        for param in command.params
+        for opt in param.opts
+        if opt.startswith("--")
     }
 
 
@@ -102,6 +107,7 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code. The one place that catches errors."""
+    make_writable()
     arguments = arguments or ["--help"]
     as_json = "--json" in arguments
     try:
@@ -113,8 +119,12 @@ def run(arguments: Sequence[str]) -> int:
         return _report(_usage(message, arguments), as_json)
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit) as end:
+        # Rich and Typer turn a reader that went away (`cpz ... | head`) into SystemExit(1), but 1
+        # says that a gate failed. Shell completion ends by SystemExit(0).
+        if isinstance(end, SystemExit) and end.code != 1:
+            raise
+        abandon_stdout()
         return 0
     except Exception as error:
         return _bug(error, as_json)
@@ -126,8 +136,19 @@ def run(arguments: Sequence[str]) -> int:
 def _usage(message: str, arguments: Sequence[str]) -> CpzError:
     from cpz.data.errors import UsageError
 
-    words = [word for word in arguments if not word.startswith("-")][:1]
-    return UsageError(message, hint=f"see `{' '.join(['cpz', *words, '--help'])}`")
+    return UsageError(message, hint=f"see `{' '.join(['cpz', *_command(arguments), '--help'])}`")
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    """Return the words of the command line that name a command or group that exists."""
+    level: Any = typer.main.get_command(app)
+    words: list[str] = []
+    for word in arguments:
+        children = getattr(level, "commands", {})
+        if word in children:
+            level = children[word]
+            words.append(word)
+    return words
 
 
 def _interrupted() -> CpzError:
@@ -153,6 +174,9 @@ def _bug(error: Exception, as_json: bool) -> int:
 
 
 def _report(error: CpzError, as_json: bool) -> int:
+    if error.path == STDOUT:  # then the error is said where it can be read
+        abandon_stdout()
+        as_json = False
     if as_json:
         from cpz.cli.outcome import encode_json
 

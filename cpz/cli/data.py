@@ -12,7 +12,7 @@ from cpz.cli.options import (
     JsonOption,
     WorkspaceOption,
 )
-from cpz.cli.outcome import Gate, Outcome, Output, finish
+from cpz.cli.outcome import Gate, Outcome, Output, finish, here
 
 app = typer.Typer(name="data", help="Import foreign logs and check datasets.", no_args_is_help=True)
 
@@ -62,7 +62,10 @@ def import_(
         inputs=(str(file), str(map_)),
         warnings=report.notes,
         outputs=outputs,
-        next=(f"cpz data check {dataset}", f"cpz train --dataset {dataset}"),
+        next=(
+            here(f"cpz data check {dataset}", workspace),
+            here(f"cpz train --dataset {dataset}", workspace),
+        ),
     )
     return finish(outcome, json, lambda console: console.print(*import_tables(result)))
 

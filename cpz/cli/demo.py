@@ -9,7 +9,7 @@ import typer
 
 from cpz.cli.arguments import EvaluateArguments, SimulateArguments, TrainArguments
 from cpz.cli.options import JobsOption, JsonOption, SeedOption
-from cpz.cli.outcome import Outcome, finish
+from cpz.cli.outcome import Outcome, finish, here
 from cpz.cli.simulate import default_jobs, run_simulate
 from cpz.cli.train import run_train
 
@@ -81,7 +81,7 @@ def run_demo(sessions: int, seed: int, jobs: int, root: Path) -> "tuple[Outcome,
         gates=gates,
         warnings=tuple(warning for step in steps for warning in step.warnings),
         outputs=(demo_steps.index_page(root, outputs),),
-        next=NEXT,
+        next=(here(NEXT[0], root), *NEXT[1:]),
     )
     return outcome, result
 

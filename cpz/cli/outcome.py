@@ -1,15 +1,20 @@
 """What a command hands back: one value that becomes tables for a person or JSON for a machine."""
 
 import math
+import os
 import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from cpz import __version__
+from cpz.cli.options import DEFAULT_WORKSPACE
+from cpz.cli.streams import STDOUT
+from cpz.data.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -122,12 +127,41 @@ def envelope(outcome: Outcome) -> Envelope:
     )
 
 
+def here(command: str, root: Path) -> str:
+    """Return a command that finds the same workspace as this one.
+
+    >>> here("cpz train", Path("my shop"))
+    "cpz train --workspace 'my shop'"
+    """
+    found = Path(os.environ.get("CPZ_WORKSPACE") or DEFAULT_WORKSPACE)
+    return command if root == found else f"{command} --workspace {shlex.quote(str(root))}"
+
+
 def finish(outcome: Outcome, as_json: bool, render: "Callable[[Console], None]") -> int:
-    """Print the outcome in the form asked for and return the exit code."""
-    if as_json:
-        sys.stdout.write(encode_json(envelope(outcome)) + "\n")
-        return outcome.exit_code
-    from rich.console import Console  # late: --json needs none
+    """Print the outcome in the form asked for and return the exit code.
+
+    Raises:
+        WorkspaceError: standard output cannot be written; what the command wrote is kept.
+    """
+    try:
+        if as_json:
+            sys.stdout.write(encode_json(envelope(outcome)) + "\n")
+        else:
+            _print(outcome, render)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WorkspaceError(
+            f"standard output: cannot be written ({error.strerror or error})",
+            hint="free some disk space, or send it elsewhere",
+            path=STDOUT,
+        ) from error
+    return outcome.exit_code
+
+
+def _print(outcome: Outcome, render: "Callable[[Console], None]") -> None:
+    from rich.console import Console
     from rich.text import Text
 
     console = Console()
@@ -142,7 +176,6 @@ def finish(outcome: Outcome, as_json: bool, render: "Callable[[Console], None]")
     lines += [(("next", "dim"), f" {command}") for command in outcome.next]
     for mark, words in lines:  # as text, since a path may hold what Rich reads as markup
         console.print(Text.assemble(mark, words), soft_wrap=True)
-    return outcome.exit_code
 
 
 def _shown(value: float | str | None) -> str:

@@ -4,23 +4,28 @@ A file has one table per command, whose keys are the command's long options with
 
     [simulate]
     sessions = 50000
+
+    [ab.plan]
+    days = 14
 """
 
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cpz.data.errors import ConfigError, NotFoundError, nearest
+from cpz.data.toml_files import read_toml
 
 DEFAULT_FILE = Path("cpz.toml")
 
 
-def read_settings(path: Path | None, known: dict[str, dict[str, str]]) -> dict[str, Any]:
+def read_settings(path: Path | None, known: Mapping[str, Any]) -> dict[str, Any]:
     """Read a settings file into defaults per command.
 
     Args:
         path: the file asked for, or None for `cpz.toml` in this folder where there is one.
-        known: per command, its long option names and the parameter each one sets.
+        known: per command, its long option names and the parameter each one sets; per group, the
+            same for its commands.
 
     Raises:
         NotFoundError: the file that was asked for does not exist.
@@ -32,24 +37,24 @@ def read_settings(path: Path | None, known: dict[str, dict[str, str]]) -> dict[s
         path = DEFAULT_FILE
     if not path.is_file():
         raise NotFoundError(f"settings file {path} does not exist", hint="check --config")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML ({error})", path=str(path)) from error
-    return {command: _options(path, command, table, known) for command, table in content.items()}
+    content = read_toml(path, "settings file")
+    return {name: _table(path, name, table, known) for name, table in content.items()}
 
 
-def _options(
-    path: Path, command: str, table: object, known: dict[str, dict[str, str]]
-) -> dict[str, Any]:
-    if command not in known:
-        raise ConfigError(f"{path}: unknown table [{command}]", hint=nearest(command, known))
+def _table(path: Path, name: str, table: object, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults of a command, or of the commands of a group."""
+    last = name.rpartition(".")[2]
+    file = str(path)
+    if last not in known:
+        raise ConfigError(f"{path}: unknown table [{name}]", hint=nearest(last, known), path=file)
     if not isinstance(table, dict):
-        raise ConfigError(f"{path}: {command} must be a table", hint=f"write [{command}]")
-    options = known[command]
+        raise ConfigError(f"{path}: {name} must be a table", hint=f"write [{name}]", path=file)
+    options: Mapping[str, Any] = known[last]
+    if any(isinstance(value, Mapping) for value in options.values()):
+        return {key: _table(path, f"{name}.{key}", inner, options) for key, inner in table.items()}
     for key in table:
         if key not in options:
             raise ConfigError(
-                f"{path}: unknown key {key!r} in [{command}]", hint=nearest(key, options)
+                f"{path}: unknown key {key!r} in [{name}]", hint=nearest(key, options), path=file
             )
     return {options[key]: value for key, value in table.items()}

@@ -19,7 +19,7 @@ from cpz.cli.options import (
     SetOption,
     WorkspaceOption,
 )
-from cpz.cli.outcome import Gate, Outcome, Output, finish
+from cpz.cli.outcome import Gate, Outcome, Output, finish, here
 from cpz.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -155,7 +155,10 @@ def run_simulate(
             Output("dataset", str(made.path)),
             *(_written_report(workspace, arguments, result) if report else ()),
         ),
-        next=(f"cpz train --dataset {name}", f"cpz data check {name}"),
+        next=(
+            here(f"cpz train --dataset {name}", root),
+            here(f"cpz data check {name}", root),
+        ),
     )
     return outcome, result
 

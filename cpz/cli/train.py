@@ -13,7 +13,7 @@ from cpz.cli.options import (
     SeedOption,
     WorkspaceOption,
 )
-from cpz.cli.outcome import Outcome, Output, finish
+from cpz.cli.outcome import Outcome, Output, finish, here
 from cpz.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def run_train(arguments: TrainArguments, root: Path) -> "tuple[Outcome, TrainRes
         seed=arguments.seed,
         inputs=(str(dataset.path),),
         outputs=(Output("model", str(workspace.model(arguments.model) / version)),),
-        next=(f"cpz evaluate --dataset {arguments.dataset} --model {arguments.model}",),
+        next=(here(f"cpz evaluate --dataset {arguments.dataset} --model {arguments.model}", root),),
     )
     return outcome, result
 

@@ -41,6 +41,12 @@ class Cast:
         return self.values.is_null() & ~self.bad
 
 
+def example(raw: pl.Series, cast: Cast) -> str:
+    """Return the first unreadable value, for a message."""
+    bad = raw.filter(cast.bad)
+    return repr(bad[0])[:40] if len(bad) else ""
+
+
 def _cast(raw: pl.Series, values: pl.Series) -> Cast:
     return Cast(values.alias(raw.name), raw.is_not_null() & values.is_null())
 

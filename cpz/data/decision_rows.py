@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 
 from cpz.data import casts
-from cpz.data.casts import Cast
+from cpz.data.casts import Cast, example
 from cpz.data.errors import ConfigError, DataError, nearest
 from cpz.data.mapping import DecisionMapping, Mapping
 from cpz.data.readers import column, read_foreign
@@ -64,7 +64,7 @@ def _read_columns(
         cast = _cast(key, series, mapping)
         mapped[key] = cast.values
         if key in ("reward", "propensity"):
-            _judge_number(problems, key, cast)
+            _judge_number(problems, key, series, cast)
             continue
         problems.add(cast.bad, key, f"unreadable ({example(series, cast)})", "readable")
         if key not in _OPTIONAL:
@@ -110,17 +110,11 @@ def _eligible(raw: pl.Series, separator: str) -> Cast:
     return Cast(labels, raw.is_not_null() & labels.is_null())
 
 
-def example(raw: pl.Series, cast: Cast) -> str:
-    """Return the first unreadable value, for a message."""
-    bad = raw.filter(cast.bad)
-    return repr(bad[0])[:40] if len(bad) else ""
-
-
-def _judge_number(problems: RowProblems, key: str, cast: Cast) -> None:
+def _judge_number(problems: RowProblems, key: str, series: pl.Series, cast: Cast) -> None:
     expected = "in (0, 1]" if key == "propensity" else "a finite number"
     remedy = f"drop these rows or log their {key}"
     problems.add(cast.missing(), key, "missing", expected, remedy)
-    problems.add(cast.bad, key, "not a number", expected, remedy)
+    problems.add(cast.bad, key, f"not a number ({example(series, cast)})", expected, remedy)
     problems.add(cast.values.is_nan(), key, "NaN", expected, remedy)
     if key == "reward":
         problems.add(cast.values.is_infinite(), key, "infinite", expected, remedy)

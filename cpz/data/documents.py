@@ -110,7 +110,7 @@ def _tagged(value: object, structs: list[Any], at: str) -> Any:
     tag = value.get(field)
     if not isinstance(tag, str) or tag not in by_tag:
         known = ", ".join(f'"{name}"' for name in by_tag)
-        hint = "" if tag is None else nearest(str(tag), by_tag)
+        hint = nearest(tag, by_tag) if isinstance(tag, str) else ""
         raise _MistakeError(f"{_join(at, field)}: expected one of {known}, got {tag!r}", hint)
     return by_tag[tag]
 

@@ -7,8 +7,8 @@ import msgspec
 import polars as pl
 
 from cpz.data import casts
-from cpz.data.casts import Cast
-from cpz.data.decision_rows import context_of, example
+from cpz.data.casts import Cast, example
+from cpz.data.decision_rows import context_of
 from cpz.data.errors import DataError, nearest
 from cpz.data.import_tables import ImportedTables, context_notes, row_numbers
 from cpz.data.mapping import EventMapping

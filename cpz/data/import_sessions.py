@@ -7,8 +7,8 @@ import polars as pl
 import pyarrow as pa
 
 from cpz.data import casts
-from cpz.data.casts import Cast
-from cpz.data.decision_rows import context_of, example
+from cpz.data.casts import Cast, example
+from cpz.data.decision_rows import context_of
 from cpz.data.import_tables import ImportedTables, context_notes, row_numbers
 from cpz.data.mapping import SessionMapping
 from cpz.data.readers import column, read_foreign

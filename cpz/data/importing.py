@@ -68,10 +68,11 @@ def import_log(
     imported = _read(path, mapping)
     n_used = int(imported.problems.used().sum())
     if n_used == 0:
-        reasons = "; ".join(problem.sentence() for problem in imported.problems.problems)
+        reasons = " ".join(problem.sentence() for problem in imported.problems.problems)
         raise DataError(
             f"{path}: none of {len(imported.source)} rows can be used. {reasons}",
-            hint="check the mapping against the file",
+            hint="say in the mapping how the file writes it: time_format, time_unit, separator; "
+            "numbers need a decimal point",
             path=str(path),
         )
     recipe = _recipe(path, mapping, imported)

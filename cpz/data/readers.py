@@ -37,6 +37,8 @@ def read_foreign(path: Path, separator: str | None = None) -> pl.DataFrame:
         NotFoundError: there is no such file.
         DataError: empty, no rows, truncated, ragged, not UTF-8, or of an unknown type.
     """
+    if path.is_dir():
+        raise _broken(path, "is a folder, expected a file", "name one file in it")
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file", path=str(path))
     readers: dict[str, Callable[[], pl.DataFrame]] = {
@@ -51,7 +53,7 @@ def read_foreign(path: Path, separator: str | None = None) -> pl.DataFrame:
     suffix = path.suffix.lower()
     if suffix not in readers:
         raise _broken(
-            path, f"unknown file type {suffix!r}", f"name it as one of {', '.join(readers)}"
+            path, f"unknown file type {suffix!r}", f"export it as one of {', '.join(readers)}"
         )
     try:
         if path.stat().st_size == 0:

@@ -121,7 +121,7 @@ def test_unusable_rows_are_set_aside_with_their_row_and_reason(workspace: Worksp
     assert (report.rows_read, report.rows_used) == (7, 2)
     assert set(report.rejected) == {
         Rejected("action is missing", 1, 4),
-        Rejected("reward is not a number", 1, 2),
+        Rejected("reward is not a number ('x')", 1, 2),
         Rejected("reward is missing", 1, 7),
         Rejected("propensity is 0", 1, 3),
         Rejected("propensity is above 1", 1, 5),
@@ -131,7 +131,7 @@ def test_unusable_rows_are_set_aside_with_their_row_and_reason(workspace: Worksp
     aside = pl.read_parquet(report.rejects_path)
     assert aside.columns == ["cpz_row", "cpz_reason", "arm", "click", "p"]
     assert aside["cpz_row"].to_list() == [2, 3, 4, 5, 7]
-    assert aside.row(0) == (2, "reward is not a number", "b", "x", "0.5")
+    assert aside.row(0) == (2, "reward is not a number ('x')", "b", "x", "0.5")
     assert report.dataset.frame("decisions")["decision_id"].to_list() == [1, 6]
 
 
