@@ -24,6 +24,7 @@ from cpz.evaluation.report.format import (
     format_interval,
     format_value,
     interval_digits,
+    p_value_sentence,
 )
 from cpz.evaluation.report.values import (
     Block,
@@ -124,14 +125,14 @@ def _summary(result: ExperimentResult) -> tuple[KeyFigure, ...]:
 
 def _trust(result: ExperimentResult) -> tuple[Note, ...]:
     srm = result.srm
-    shown = format_value(srm.deciding_p_value, P_VALUE)
+    shown = p_value_sentence(srm.deciding_p_value)
     if srm.is_mismatch:
         first = Note(
             Status.STOP,
-            f"The variants' sizes differ from the plan (p = {shown}): find the lost units first.",
+            f"The variants' sizes differ from the plan ({shown}): find the lost units first.",
         )
     else:
-        first = Note(Status.OK, f"The variants' sizes are as planned (p = {shown}).")
+        first = Note(Status.OK, f"The variants' sizes are as planned ({shown}).")
     notes = [
         Note(STATUS[found.verdict], f"{name}, {variant}: {found.reason}")
         for name, variants in result.metrics.items()

@@ -17,6 +17,7 @@ from cpz.evaluation.report.format import (
     format_interval,
     format_value,
     interval_digits,
+    p_value_sentence,
 )
 
 COLOURS = {
@@ -36,7 +37,7 @@ def analysis_tables(result: ExperimentResult) -> tuple[RenderableType, ...]:
 def _sizes(result: ExperimentResult) -> RenderableType:
     srm = result.srm
     shown = ("mismatch", "red") if srm.is_mismatch else ("as planned", "green")
-    said = f" (p = {format_value(srm.deciding_p_value, P_VALUE)})"
+    said = f" ({p_value_sentence(srm.deciding_p_value)})"
     line = Text.assemble(("sample ratio ", "bold"), shown, said)
     table = grid("", "variant", "units", "planned")
     for name, count in srm.observed.items():

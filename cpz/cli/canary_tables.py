@@ -21,6 +21,7 @@ from cpz.evaluation.report.format import (
     format_interval,
     format_value,
     money,
+    p_value_sentence,
 )
 
 COLOURS = {
@@ -148,7 +149,7 @@ def sizes_sentence(result: CanaryAnalysis) -> str:
     empty = result.hours_without_data
     return (
         f"{result.baseline_units} {result.unit} in the baseline, {result.canary_units} in the "
-        f"canary; of one size: p = {format_value(result.ratio_p_value, P_VALUE)}, at any look. "
+        f"canary; of one size: {p_value_sentence(result.ratio_p_value)}, at any look. "
         f"Hours: {result.hours} looked at, {planned}, {empty} without data."
     )
 

@@ -27,6 +27,7 @@ from cpz.evaluation.report.format import (
     format_interval,
     format_value,
     interval_digits,
+    p_value_sentence,
 )
 from cpz.evaluation.report.values import (
     Block,
@@ -111,7 +112,7 @@ def _summary(lead: PlacementResult, unit: Unit) -> tuple[KeyFigure, ...]:
             uplift.estimate,
             Interval(*uplift.ci),
             signed(unit),
-            f"paired, p = {format_value(uplift.p_value, P_VALUE)}",
+            f"paired, {p_value_sentence(uplift.p_value)}",
             status,
         ),
     ]

@@ -73,6 +73,8 @@ def run_load_test(
         )
         for limit in limits
     )
+    if not result.n_ok:  # also without any limit: a load test of nothing must not pass in CI
+        gates += (Gate("answered", "fail", 0.0, 1.0),)
     html = render(load_report(result, gates, folder.config, command_line()))
     outcome = Outcome(
         "load",

@@ -70,7 +70,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The one JSON document on stdout (DESIGN: what every command keeps to)."""
+    """The one JSON document on stdout."""
 
     schema: str
     ok: bool

@@ -122,7 +122,7 @@ def summary(dataset: Dataset) -> Summary:
 def _counts(dataset: Dataset, table: str, columns: Sequence[str]) -> pl.DataFrame:
     """Count the rows of each combination of category values, one part in memory at a time."""
     counted = [
-        pl.read_parquet(file, columns=list(columns))
+        pl.read_parquet(file, columns=list(columns), glob=False)
         .with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
         .group_by(columns)
         .agg(n=pl.len().cast(pl.Int64))
@@ -165,7 +165,7 @@ def _methods(sessions: pl.DataFrame, purchases: int) -> tuple[Share, ...]:
 
 def _propensities(dataset: Dataset) -> tuple[PropensityRange, ...]:
     parts = [
-        pl.read_parquet(file, columns=["placement", "propensity"])
+        pl.read_parquet(file, columns=["placement", "propensity"], glob=False)
         .group_by(pl.col("placement").cast(pl.String))
         .agg(
             n=pl.len().cast(pl.Int64),

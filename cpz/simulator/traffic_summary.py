@@ -11,7 +11,6 @@ from cpz.data.dataset import Dataset
 from cpz.data.truth import read_truth
 from cpz.simulator.faults import FAULTS
 
-
 #: What ends a payment attempt that is not a purchase.
 _FAILURES = ("payment_declined", "authentication_failed")
 
@@ -87,7 +86,7 @@ def fault_counts(dataset: Dataset) -> tuple[FaultCount, ...]:
 def _hourly(dataset: Dataset) -> pl.DataFrame:
     """Count sessions and purchases by country and UTC hour since 1970, part by part."""
     parts = [
-        pl.read_parquet(file, columns=["country", "started_at", "converted"])
+        pl.read_parquet(file, columns=["country", "started_at", "converted"], glob=False)
         .group_by(pl.col("country").cast(pl.String), hour=_hour("started_at"))
         .agg(n=pl.len().cast(pl.Int64), bought=pl.col("converted").sum().cast(pl.Int64))
         for file in dataset.files("sessions")
@@ -97,7 +96,7 @@ def _hourly(dataset: Dataset) -> pl.DataFrame:
 
 def _failures(dataset: Dataset) -> pl.DataFrame:
     parts = [
-        pl.read_parquet(file, columns=["type", "occurred_at"])
+        pl.read_parquet(file, columns=["type", "occurred_at"], glob=False)
         .with_columns(pl.col("type").cast(pl.String))
         .filter(pl.col("type").is_in(_FAILURES))
         .group_by(_hour("occurred_at").floordiv(24).alias("day"), "type")

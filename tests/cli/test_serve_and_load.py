@@ -182,3 +182,10 @@ def test_a_server_that_is_not_there_is_a_result(cli: Cli, workspace: Path) -> No
     assert ran.code == 1
     assert set(ran.result["errors"]) == {"connect_refused"}
     assert ran.result["latency"]["p99_ms"] is None
+
+
+def test_a_load_test_without_an_answer_fails_without_any_limit(cli: Cli, workspace: Path) -> None:
+    words = ("load", "--url", "http://127.0.0.1:1", "--visits", "small300", "--duration", 0.2)
+    ran = cli(*words, "--workspace", workspace, "--json")
+    assert ran.code == 1
+    assert [(gate["id"], gate["status"]) for gate in ran.json["gates"]] == [("answered", "fail")]

@@ -220,3 +220,13 @@ def _p_value(value: float) -> str:
     if value > 0.9999:
         return ">0.9999"
     return f"{value:.{max(3, _places(value, 2))}f}" if value < 0.1 else f"{value:.2f}"
+
+
+def p_value_sentence(value: float) -> str:
+    """Return a p-value as running text says it.
+
+    >>> p_value_sentence(0.034), p_value_sentence(1e-9)
+    ('p = 0.034', 'p < 0.0001')
+    """
+    shown = _p_value(value)
+    return f"p {shown[0]} {shown[1:]}" if shown[0] in "<>" else f"p = {shown}"
