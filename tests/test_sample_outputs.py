@@ -87,7 +87,7 @@ def test_a_line_with_an_unknown_option_would_not_parse() -> None:
 def test_the_pages_show_the_lines_that_are_run() -> None:
     for name, sample in SAMPLES.items():
         (shown,) = _blocks(_page(name), name)
-        line = re.escape(f"$ {sample.line}\n").replace("LEDGER", r"\S+ledger\.jsonl")
+        line = re.escape(f"$ {sample.line}\n").replace(TOOL.CANARY_RUN, r"canary/runs/\S+")
         assert re.search(line, shown), f"run `make samples`: {name} is behind"
 
 

@@ -30,6 +30,8 @@ ROOT = Path(__file__).parents[1]
 LINKED = ("examples", "tests", "benchmarks")
 COLUMNS = "100"
 PORT = 8080
+#: Stands in a sample's line for the folder that the sample `canary simulate` wrote.
+CANARY_RUN = "CANARY_RUN"
 READY = "serving on "
 MARKED = re.compile(
     r"(?P<start><!-- sample: (?P<name>[^>]+) -->\n).*?(?P<end><!-- /sample -->)", re.S
@@ -104,7 +106,13 @@ SAMPLES: tuple[Sample, ...] = (
         codes=(1,),
         keep=24,
     ),
-    Sample("canary replay", "cpz canary replay LEDGER"),
+    Sample("canary replay", "cpz canary replay CANARY_RUN/ledger.jsonl"),
+    Sample(
+        "canary analyze",
+        "cpz canary analyze CANARY_RUN/counts.csv --hours 96 --workspace canary",
+        codes=(0, 1),
+        keep=24,
+    ),
     Sample(
         "canary judge",
         "cpz canary judge --baseline examples/canary/baseline.csv"
@@ -172,7 +180,7 @@ class Workshop:
     def run(self, sample: Sample) -> None:
         """Run a sample and keep its block."""
         print(f"{sample.name} ...", file=sys.stderr, flush=True)
-        line = self._with_ledger(sample.line)
+        line = self._with_run(sample.line)
         if sample.name == "load":
             self._serve_and_load(line)
             return
@@ -228,11 +236,12 @@ class Workshop:
         words = shlex.split(line.replace(str(PORT), str(self._port)))
         return [sys.executable, "-c", "from cpz.cli.app import main; main()", *words[1:]]
 
-    def _with_ledger(self, line: str) -> str:
-        if "LEDGER" not in line:
+    def _with_run(self, line: str) -> str:
+        """Put the folder of the simulated canary, whose name is a hash, into a command line."""
+        if CANARY_RUN not in line:
             return line
-        (ledger,) = self.folder.glob("canary/runs/*/ledger.jsonl")
-        return line.replace("LEDGER", str(ledger.relative_to(self.folder)))
+        (counts,) = self.folder.glob("canary/runs/*/counts.csv")
+        return line.replace(CANARY_RUN, str(counts.parent.relative_to(self.folder)))
 
 
 def environment() -> dict[str, str]:

@@ -7,11 +7,10 @@ import msgspec
 
 from cpz.cli.arguments import AnalyzeArguments, PlanArguments
 from cpz.cli.outcome import Gate, Outcome, Output, command_line
-from cpz.cli.run_folder import RunFolder, to_toml
+from cpz.cli.run_folder import RunFolder, ensure_out, to_toml
 from cpz.data.ab_metrics import Experiment, load_experiment
 from cpz.data.ab_units import UnitTable, load_past_units, load_units
 from cpz.data.errors import UsageError, nearest
-from cpz.data.workspace import Workspace
 from cpz.evaluation.ab.analyze import AnalysisConfig, analyze
 from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.evaluation.ab.difference import Test
@@ -80,7 +79,7 @@ def write_analysis(
     from cpz.cli.ab_report import analysis_report
     from cpz.evaluation.report.render import render
 
-    Workspace(out).ensure(out)
+    ensure_out(out)
     html = render(analysis_report(result, config, command_line(), warnings))
     return RunFolder(out, config).write(result, html)
 

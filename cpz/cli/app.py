@@ -1,9 +1,10 @@
 """The command tree and the one error handler. Imports no heavy library."""
 
+import errno
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,11 +27,16 @@ from cpz.cli import (
     version,
 )
 from cpz.cli.settings import read_settings
-from cpz.cli.streams import STDOUT, abandon_stdout, make_writable
-from cpz.data.errors import CpzError
+from cpz.cli.streams import discard_output, prepare_streams, write_document
+from cpz.data.errors import CpzError, MachineError, UsageError
 
 BUG = 70
 INTERRUPTED = 130
+#: What the machine refuses and no line of cpz can mend. Any other OSError is a bug.
+REFUSALS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ENAMETOOLONG),
+}
 
 app = typer.Typer(
     name="cpz",
@@ -81,33 +87,31 @@ def root(
     context.default_map = read_settings(config, known_options())
 
 
-def known_options() -> dict[str, Any]:
-    """Return, per command, its long options without dashes and the parameter each one sets.
-
-    A group such as `ab` has the same for each of its commands.
-    """
-    return _options_below(typer.main.get_command(app))
+def known_options() -> dict[str, dict[str, str]]:
+    """Return, per command, its long options without dashes and the parameter each one sets."""
+    return dict(_options_below(typer.main.get_command(app), ()))
 
 
-def _options_below(command: Any) -> dict[str, Any]:
+def _options_below(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
     if hasattr(command, "commands"):
-        return {name: _options_below(child) for name, child in command.commands.items()}
-    return {
-        opt.removeprefix("--"): param.name
-        for param in command.params
-        for opt in param.opts
-        if opt.startswith("--")
-    }
+        for name, child in command.commands.items():
+            yield from _options_below(child, (*words, name))
+        return
+    options = ((opt, param.name) for param in command.params for opt in param.opts)
+    yield (
+        " ".join(words),
+        {opt.removeprefix("--"): name for opt, name in options if opt.startswith("--")},
+    )
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    prepare_streams()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code. The one place that catches errors."""
-    make_writable()
     arguments = arguments or ["--help"]
     as_json = "--json" in arguments
     try:
@@ -119,13 +123,10 @@ def run(arguments: Sequence[str]) -> int:
         return _report(_usage(message, arguments), as_json)
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except (BrokenPipeError, SystemExit) as end:
-        # Rich and Typer turn a reader that went away (`cpz ... | head`) into SystemExit(1), but 1
-        # says that a gate failed. Shell completion ends by SystemExit(0).
-        if isinstance(end, SystemExit) and end.code != 1:
-            raise
-        abandon_stdout()
-        return 0
+    except SystemExit as end:  # Typer's way to end where nobody reads its help any more
+        code = 0 if {"--help", "--version"} & set(arguments) else end.code
+    except (OSError, MemoryError) as error:
+        return _refused(error, as_json)
     except Exception as error:
         return _bug(error, as_json)
     if code == INTERRUPTED:
@@ -134,19 +135,16 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _usage(message: str, arguments: Sequence[str]) -> CpzError:
-    from cpz.data.errors import UsageError
-
     return UsageError(message, hint=f"see `{' '.join(['cpz', *_command(arguments), '--help'])}`")
 
 
 def _command(arguments: Sequence[str]) -> list[str]:
-    """Return the words of the command line that name a command or group that exists."""
-    level: Any = typer.main.get_command(app)
+    """Return the words that name a command, `["data", "check"]`, as far as there is one."""
+    tree: Any = typer.main.get_command(app)
     words: list[str] = []
     for word in arguments:
-        children = getattr(level, "commands", {})
-        if word in children:
-            level = children[word]
+        if word in getattr(tree, "commands", {}):
+            tree = tree.commands[word]
             words.append(word)
     return words
 
@@ -159,6 +157,20 @@ def _interrupted() -> CpzError:
     error.kind = "interrupted"
     error.exit_code = INTERRUPTED
     return error
+
+
+def _refused(error: OSError | MemoryError, as_json: bool) -> int:
+    """Report what the machine refused; an OSError that tells of anything else is a bug."""
+    if isinstance(error, MemoryError):
+        what, where = "there is not enough memory", ""
+        hint = "take fewer rows or --sessions, or --jobs 1"
+    elif error.errno in REFUSALS:
+        where = "" if error.filename is None else str(error.filename)
+        what = f"{where or 'the output'}: {error.strerror}"
+        hint = "`cpz doctor` shows the workspace and the free disk"
+    else:
+        return _bug(error, as_json)
+    return _report(MachineError(what, hint=hint, path=where), as_json)
 
 
 def _bug(error: Exception, as_json: bool) -> int:
@@ -174,9 +186,6 @@ def _bug(error: Exception, as_json: bool) -> int:
 
 
 def _report(error: CpzError, as_json: bool) -> int:
-    if error.path == STDOUT:  # then the error is said where it can be read
-        abandon_stdout()
-        as_json = False
     if as_json:
         from cpz.cli.outcome import encode_json
 
@@ -188,8 +197,12 @@ def _report(error: CpzError, as_json: bool) -> int:
             "path": error.path,
             "exit_code": error.exit_code,
         }
-        print(encode_json({"schema": "cpz.error/1", "ok": False, "error": body}))
-    else:
+        try:
+            write_document(encode_json({"schema": "cpz.error/1", "ok": False, "error": body}))
+        except OSError:  # there is no room on stdout for the error either
+            discard_output()
+            as_json = False
+    if not as_json:
         print(f"error: {error.message}", file=sys.stderr)
         if error.hint:
             print(f"  next: {error.hint}", file=sys.stderr)

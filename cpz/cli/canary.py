@@ -75,10 +75,9 @@ def simulate(
         cpz canary simulate --canary popularity --inject conversion=-5% --hours-per-step 12
         cpz canary simulate --canary default:greedy --ramp 1,10,50 --allow conversion=5% --json
     """
-    from rich.console import Console
-
     from cpz.cli.canary_runs import exit_code, run_simulate
     from cpz.cli.canary_tables import plan_tables, simulate_tables
+    from cpz.cli.console import Output
 
     arguments = CanaryArguments(
         baseline=baseline,
@@ -96,7 +95,7 @@ def simulate(
 
     def announce(plan: "CanaryPlan") -> None:
         if not json:
-            Console().print(*plan_tables(plan))
+            Output().print(*plan_tables(plan))
 
     outcome, result = run_simulate(arguments, workspace, jobs, announce)
     code = finish(outcome, json, lambda console: console.print(*simulate_tables(result)))
@@ -125,15 +124,14 @@ def analyze(
         cpz canary analyze counts.parquet --hours 96 --allow conversion=2%,latency_ms=30 --json
         cpz canary analyze cpz-workspace/runs/canary-0123456789/counts.csv --out canary
     """
-    from rich.console import Console
-
     from cpz.cli.canary_analysis import run_analyze
     from cpz.cli.canary_runs import exit_code
     from cpz.cli.canary_tables import analysis_tables, plan_tables
+    from cpz.cli.console import Output
 
     def announce(plan: "CanaryPlan") -> None:
         if not json:
-            Console().print(*plan_tables(plan))
+            Output().print(*plan_tables(plan))
 
     arguments = CountsArguments(str(file), hours, allow, currency)
     outcome, result = run_analyze(arguments, workspace, out, announce)

@@ -13,8 +13,7 @@ import msgspec
 
 from cpz import __version__
 from cpz.cli.options import DEFAULT_WORKSPACE
-from cpz.cli.streams import STDOUT
-from cpz.data.errors import WorkspaceError
+from cpz.cli.streams import write_document
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -138,33 +137,15 @@ def here(command: str, root: Path) -> str:
 
 
 def finish(outcome: Outcome, as_json: bool, render: "Callable[[Console], None]") -> int:
-    """Print the outcome in the form asked for and return the exit code.
+    """Print the outcome in the form asked for and return the exit code."""
+    if as_json:
+        write_document(encode_json(envelope(outcome)))
+        return outcome.exit_code
+    from rich.text import Text  # late: --json needs none
 
-    Raises:
-        WorkspaceError: standard output cannot be written; what the command wrote is kept.
-    """
-    try:
-        if as_json:
-            sys.stdout.write(encode_json(envelope(outcome)) + "\n")
-        else:
-            _print(outcome, render)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise WorkspaceError(
-            f"standard output: cannot be written ({error.strerror or error})",
-            hint="free some disk space, or send it elsewhere",
-            path=STDOUT,
-        ) from error
-    return outcome.exit_code
+    from cpz.cli.console import Output
 
-
-def _print(outcome: Outcome, render: "Callable[[Console], None]") -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console()
+    console = Output()
     render(console)
     lines = [(("warning", "yellow"), f" {warning}") for warning in outcome.warnings]
     lines += [
@@ -176,6 +157,7 @@ def _print(outcome: Outcome, render: "Callable[[Console], None]") -> None:
     lines += [(("next", "dim"), f" {command}") for command in outcome.next]
     for mark, words in lines:  # as text, since a path may hold what Rich reads as markup
         console.print(Text.assemble(mark, words), soft_wrap=True)
+    return outcome.exit_code
 
 
 def _shown(value: float | str | None) -> str:

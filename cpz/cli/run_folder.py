@@ -9,6 +9,7 @@ from typing import Any
 import tomli_w
 
 from cpz.cli.outcome import Output, encode_json, plain
+from cpz.data.errors import WorkspaceError
 from cpz.data.workspace import Workspace, write_atomically
 
 
@@ -44,8 +45,23 @@ class RunFolder:
 
 
 def open_out(out: Path, config: Mapping[str, object]) -> RunFolder:
-    """Open the folder that a user named with --out."""
-    return RunFolder(Workspace(out).ensure(out), to_toml(config))
+    """Open the folder that a user named with --out, as `ensure_out` does."""
+    return RunFolder(ensure_out(out), to_toml(config))
+
+
+def ensure_out(out: Path) -> Path:
+    """Create the folder that a user named with --out.
+
+    Raises:
+        WorkspaceError: it cannot be made or written to.
+    """
+    try:
+        return Workspace(out).ensure(out)
+    except WorkspaceError as error:
+        why = error.message.partition(": ")[2]
+        raise WorkspaceError(
+            f"--out {out}: {why}", hint="name a folder that you can write to", path=str(out)
+        ) from error
 
 
 def open_run(

@@ -6,10 +6,9 @@ A file has one table per command, whose keys are the command's long options with
     sessions = 50000
 
     [ab.plan]
-    days = 14
+    power = 0.9
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,12 @@ from cpz.data.toml_files import read_toml
 DEFAULT_FILE = Path("cpz.toml")
 
 
-def read_settings(path: Path | None, known: Mapping[str, Any]) -> dict[str, Any]:
+def read_settings(path: Path | None, known: dict[str, dict[str, str]]) -> dict[str, Any]:
     """Read a settings file into defaults per command.
 
     Args:
         path: the file asked for, or None for `cpz.toml` in this folder where there is one.
-        known: per command, its long option names and the parameter each one sets; per group, the
-            same for its commands.
+        known: per command, such as "ab plan", its long option names and the parameter each sets.
 
     Raises:
         NotFoundError: the file that was asked for does not exist.
@@ -38,23 +36,27 @@ def read_settings(path: Path | None, known: Mapping[str, Any]) -> dict[str, Any]
     if not path.is_file():
         raise NotFoundError(f"settings file {path} does not exist", hint="check --config")
     content = read_toml(path, "settings file")
-    return {name: _table(path, name, table, known) for name, table in content.items()}
+    return {name: _defaults(path, (name,), table, known) for name, table in content.items()}
 
 
-def _table(path: Path, name: str, table: object, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults of a command, or of the commands of a group."""
-    last = name.rpartition(".")[2]
-    file = str(path)
-    if last not in known:
-        raise ConfigError(f"{path}: unknown table [{name}]", hint=nearest(last, known), path=file)
+def _defaults(
+    path: Path, words: tuple[str, ...], table: object, known: dict[str, dict[str, str]]
+) -> dict[str, Any]:
+    """Return the defaults of a command, or of each command of a group."""
+    command, title = " ".join(words), ".".join(words)
+    if command not in known and not any(name.startswith(f"{command} ") for name in known):
+        tables = [name.replace(" ", ".") for name in known]
+        raise ConfigError(f"{path}: unknown table [{title}]", hint=nearest(title, tables))
     if not isinstance(table, dict):
-        raise ConfigError(f"{path}: {name} must be a table", hint=f"write [{name}]", path=file)
-    options: Mapping[str, Any] = known[last]
-    if any(isinstance(value, Mapping) for value in options.values()):
-        return {key: _table(path, f"{name}.{key}", inner, options) for key, inner in table.items()}
+        raise ConfigError(f"{path}: {title} must be a table", hint=f"write [{title}]")
+    if command not in known:
+        return {
+            name: _defaults(path, (*words, name), inner, known) for name, inner in table.items()
+        }
+    options = known[command]
     for key in table:
         if key not in options:
             raise ConfigError(
-                f"{path}: unknown key {key!r} in [{name}]", hint=nearest(key, options), path=file
+                f"{path}: unknown key {key!r} in [{title}]", hint=nearest(key, options)
             )
     return {options[key]: value for key, value in table.items()}

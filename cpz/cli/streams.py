@@ -1,36 +1,59 @@
-"""What the standard streams can take: narrow encodings and streams that cannot be written."""
+"""The standard streams: readers that leave early, closed or full ones, terminals without UTF-8.
+
+A command ends with the exit code of what it did, whether or not anybody reads its output to the
+end: `cpz ab analyze ... | head -1` must not look like a failed gate.
+"""
 
 import codecs
+import io
 import os
 import sys
-from io import TextIOWrapper
+from pathlib import Path
 
-#: The path in an error that stands for standard output.
-STDOUT = "<stdout>"
-_PLAIN = {"\u2212": "-", "\u2013": "-", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2026": "~"}
+#: What numbers and tables are written with, for terminals that have ASCII alone.
+_ASCII = {
+    "\u202f": " ",
+    "\u00a0": " ",
+    "\u2212": "-",
+    "\u2013": "-",
+    "\u2026": "...",
+    "\u00d7": "x",
+    "\u00b1": "+-",
+}
+_ERRORS = "cpz.ascii"
 
 
-def plain(error: UnicodeError) -> tuple[str, int]:
-    """Stand in for what an encoding lacks: a minus sign must stay one, whatever else is lost.
+def prepare_streams() -> None:
+    """Make the streams writable whatever the shell left of them. Called once, by `main`."""
+    codecs.register_error(_ERRORS, _in_ascii)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by `>&-`; else the next file opened would take its number
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ERRORS)
 
-    >>> codecs.register_error("cpz-plain", plain)
-    >>> "\u22122\u202f500 \u20ac".encode("ascii", "cpz-plain")
-    b'-2 500 ?'
-    """
+
+def write_document(text: str) -> None:
+    """Write a JSON document to stdout: always UTF-8, whatever the terminal speaks (RFC 8259)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        discard_output()
+
+
+def discard_output() -> None:
+    """Send stdout to nowhere, what is still in its buffer too."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, sys.stdout.fileno())
+    os.close(sink)
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """Write a character that the stream cannot as its nearest in ASCII, or as `?`."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    lacking = error.object[error.start : error.end]
-    return "".join(_PLAIN.get(character, "?") for character in lacking), error.end
-
-
-def make_writable() -> None:
-    """Let a terminal or pipe of any encoding take what cpz prints (LC_ALL=C, code pages)."""
-    codecs.register_error("cpz-plain", plain)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
-            stream.reconfigure(errors="cpz-plain")
-
-
-def abandon_stdout() -> None:
-    """Send what stdout still holds nowhere, or Python complains about it on its way out."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    lost = error.object[error.start : error.end]
+    return "".join(_ASCII.get(character, "?") for character in lost), error.end

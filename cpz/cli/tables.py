@@ -2,19 +2,12 @@
 
 from collections.abc import Iterable
 
-from rich.console import (
-    Console,
-    ConsoleOptions,
-    Group,
-    JustifyMethod,
-    RenderableType,
-    RenderResult,
-)
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.padding import Padding
-from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
+from cpz.cli.grid import Grid
 from cpz.cli.results import (
     DemoResult,
     EvaluateResult,
@@ -42,34 +35,6 @@ from cpz.evaluation.report.format import (
 from cpz.simulator.long_run import LongRunEffect
 
 COLOURS = {"green": "green", "amber": "yellow", "red": "red"}
-
-
-class Grid(Table):
-    """A table without lines under a heading that may be wider than the table.
-
-    Cells of type str are shown as they are: names come from users' files, and what Rich would read
-    as markup in them is no markup. Colour a cell with `styled`.
-    """
-
-    def __init__(self, heading: str) -> None:
-        super().__init__(box=None, pad_edge=False)
-        self.heading = heading
-
-    def add_row(
-        self,
-        *renderables: RenderableType | None,
-        style: StyleType | None = None,
-        end_section: bool = False,
-    ) -> None:
-        """Add a row."""
-        cells = (Text(cell) if isinstance(cell, str) else cell for cell in renderables)
-        super().add_row(*cells, style=style, end_section=end_section)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the heading, if any, then the table."""
-        if self.heading:
-            yield Text(self.heading, style="bold")
-        yield from super().__rich_console__(console, options)
 
 
 def grid(heading: str, *columns: str, first: int = 1) -> Table:

@@ -35,8 +35,10 @@ def load_array(path: Path, key: str = "") -> Floats:
                 raise DataError(f"{path}: no array {key!r} (it has: {names})", path=str(path))
             return _as_floats(loaded[key], path)
     except (ValueError, OSError, EOFError, BadZipFile) as error:
+        # NumPy takes what it does not know for a pickle, and advises to load it unsafely
+        why = "" if "pickle" in str(error) else f" ({str(error).splitlines()[0]})"
         raise DataError(
-            f"{path}: not a readable NumPy file of numbers ({str(error).splitlines()[0]})",
+            f"{path}: not a readable NumPy file of numbers{why}",
             hint="write it with numpy.save or numpy.savez from an array of floats",
             path=str(path),
         ) from error

@@ -15,7 +15,7 @@ from cpz.data.mapping import Mapping
 TRUE = ("true", "t", "yes", "y", "1")
 FALSE = ("false", "f", "no", "n", "0")
 _MISSING = ("na", "n/a", "nan", "null", "none")
-_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
+_INTEGER = r"^(0|-?[1-9][0-9]{0,18})$"
 # a postal code or an article number: text, although it consists of digits
 _LEADING_ZERO = r"^-?0[0-9]"
 _FORMATS = (
@@ -39,12 +39,6 @@ class Cast:
     def missing(self) -> pl.Series:
         """Return the mask of the rows where the source holds nothing."""
         return self.values.is_null() & ~self.bad
-
-
-def example(raw: pl.Series, cast: Cast) -> str:
-    """Return the first unreadable value, for a message."""
-    bad = raw.filter(cast.bad)
-    return repr(bad[0])[:40] if len(bad) else ""
 
 
 def _cast(raw: pl.Series, values: pl.Series) -> Cast:

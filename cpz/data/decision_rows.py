@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from cpz.data import casts
-from cpz.data.casts import Cast, example
+from cpz.data import casts, unreadable
+from cpz.data.casts import Cast
 from cpz.data.errors import ConfigError, DataError, nearest
 from cpz.data.mapping import DecisionMapping, Mapping
 from cpz.data.readers import column, read_foreign
@@ -66,7 +66,7 @@ def _read_columns(
         if key in ("reward", "propensity"):
             _judge_number(problems, key, series, cast)
             continue
-        problems.add(cast.bad, key, f"unreadable ({example(series, cast)})", "readable")
+        unreadable.note_unreadable(problems, key, series, cast)
         if key not in _OPTIONAL:
             problems.add(cast.missing(), key, "missing", "given in each row")
     if "propensity" in mapped:
@@ -110,11 +110,15 @@ def _eligible(raw: pl.Series, separator: str) -> Cast:
     return Cast(labels, raw.is_not_null() & labels.is_null())
 
 
-def _judge_number(problems: RowProblems, key: str, series: pl.Series, cast: Cast) -> None:
+def _judge_number(problems: RowProblems, key: str, raw: pl.Series, cast: Cast) -> None:
     expected = "in (0, 1]" if key == "propensity" else "a finite number"
     remedy = f"drop these rows or log their {key}"
     problems.add(cast.missing(), key, "missing", expected, remedy)
-    problems.add(cast.bad, key, f"not a number ({example(series, cast)})", expected, remedy)
+    bad = raw.filter(cast.bad)
+    fault = f"not a number ({unreadable.example(bad)})"
+    problems.add(
+        cast.bad, key, fault, expected, unreadable.remedy(bad, cast.values.dtype) or remedy
+    )
     problems.add(cast.values.is_nan(), key, "NaN", expected, remedy)
     if key == "reward":
         problems.add(cast.values.is_infinite(), key, "infinite", expected, remedy)

@@ -48,6 +48,12 @@ class WorkspaceError(UsageError):
     kind = "workspace"
 
 
+class MachineError(CpzError):
+    """The machine refused: the disk is full, a permission is missing, memory ran out."""
+
+    kind = "machine"
+
+
 class DataError(CpzError):
     """Rows or files that break a contract."""
 

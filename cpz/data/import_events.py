@@ -7,7 +7,7 @@ import msgspec
 import polars as pl
 
 from cpz.data import casts
-from cpz.data.casts import Cast, example
+from cpz.data.casts import Cast
 from cpz.data.decision_rows import context_of
 from cpz.data.errors import DataError, nearest
 from cpz.data.import_tables import ImportedTables, context_notes, row_numbers
@@ -15,6 +15,7 @@ from cpz.data.mapping import EventMapping
 from cpz.data.readers import column, read_foreign
 from cpz.data.row_problems import RowProblems
 from cpz.data.sessionise import decisions_of, sessionise, sessions_of
+from cpz.data.unreadable import note_unreadable
 
 _NAMES = {"event": "event_id", "session": "session_id", "shopper": "shopper_id"}
 _OPTIONAL = ("step", "option", "amount", "amount_minor")
@@ -67,7 +68,7 @@ def _read_columns(
             continue
         raw = column(source, name, path, key)
         cast = _cast(key, raw, mapping)
-        problems.add(cast.bad, key, f"unreadable ({example(raw, cast)})", "readable")
+        note_unreadable(problems, key, raw, cast)
         if key not in _OPTIONAL:
             problems.add(cast.missing(), key, "missing", "given in each row")
         columns["amount_minor" if key == "amount" else _NAMES.get(key, key)] = cast.values

@@ -7,13 +7,14 @@ import polars as pl
 import pyarrow as pa
 
 from cpz.data import casts
-from cpz.data.casts import Cast, example
+from cpz.data.casts import Cast
 from cpz.data.decision_rows import context_of
 from cpz.data.import_tables import ImportedTables, context_notes, row_numbers
 from cpz.data.mapping import SessionMapping
 from cpz.data.readers import column, read_foreign
 from cpz.data.row_problems import RowProblems
 from cpz.data.tables import SESSIONS
+from cpz.data.unreadable import note_unreadable
 
 _IDS = {"session": "session_id", "shopper": "shopper_id"}
 _REQUIRED = ("session", "shopper", "started_at", "converted")
@@ -35,7 +36,7 @@ def import_sessions(path: Path, mapping: SessionMapping) -> ImportedTables:
             continue
         raw = column(source, name, path, key)
         cast = _cast(key, raw, mapping)
-        problems.add(cast.bad, key, f"unreadable ({example(raw, cast)})", "readable")
+        note_unreadable(problems, key, raw, cast)
         if key in _REQUIRED:
             problems.add(cast.missing(), key, "missing", "given in each row")
         columns[canonical_name(key)] = cast.values

@@ -68,11 +68,12 @@ def import_log(
     imported = _read(path, mapping)
     n_used = int(imported.problems.used().sum())
     if n_used == 0:
-        reasons = " ".join(problem.sentence() for problem in imported.problems.problems)
+        problems = imported.problems.problems
+        reasons = "; ".join(problem.sentence() for problem in problems)
+        remedies = (problem.remedy for problem in problems if problem.remedy)
         raise DataError(
             f"{path}: none of {len(imported.source)} rows can be used. {reasons}",
-            hint="say in the mapping how the file writes it: time_format, time_unit, separator; "
-            "numbers need a decimal point",
+            hint=next(remedies, "check the mapping against the file"),
             path=str(path),
         )
     recipe = _recipe(path, mapping, imported)

@@ -4,6 +4,7 @@ A CSV file is read as text: what a column means, and so its type, is the mapping
 are numbered from 1, the header and blank lines not counted; every message uses these numbers.
 """
 
+import codecs
 import csv
 import io
 from collections.abc import Callable
@@ -21,6 +22,15 @@ SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE_BYTES = 65_536
 _SAMPLE_ROWS = 50
 _BOM = "\ufeff"
+_NOT_UTF8 = "save it as UTF-8; in a spreadsheet that is the file type 'CSV UTF-8'"
+#: What people have in hand that is no log yet.
+_CONVERSIONS = {
+    **dict.fromkeys(
+        (".xlsx", ".xls", ".ods"), "save the sheet as 'CSV UTF-8' in the spreadsheet program"
+    ),
+    **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst"), "unpack it first"),
+    ".json": "write one object a line and name the file .jsonl",
+}
 
 
 def read_foreign(path: Path, separator: str | None = None) -> pl.DataFrame:
@@ -38,7 +48,7 @@ def read_foreign(path: Path, separator: str | None = None) -> pl.DataFrame:
         DataError: empty, no rows, truncated, ragged, not UTF-8, or of an unknown type.
     """
     if path.is_dir():
-        raise _broken(path, "is a folder, expected a file", "name one file in it")
+        raise _broken(path, "this is a folder, not a file", "name one file in it")
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file", path=str(path))
     readers: dict[str, Callable[[], pl.DataFrame]] = {
@@ -52,9 +62,8 @@ def read_foreign(path: Path, separator: str | None = None) -> pl.DataFrame:
     }
     suffix = path.suffix.lower()
     if suffix not in readers:
-        raise _broken(
-            path, f"unknown file type {suffix!r}", f"export it as one of {', '.join(readers)}"
-        )
+        hint = _CONVERSIONS.get(suffix, f"name it as one of {', '.join(readers)}")
+        raise _broken(path, f"unknown file type {suffix!r}", hint)
     try:
         if path.stat().st_size == 0:
             raise _broken(path, "the file is empty", "export the log again")
@@ -92,6 +101,8 @@ def _broken(path: Path, what: str, hint: str) -> DataError:
 def _read_csv(path: Path, separator: str | None) -> pl.DataFrame:
     with path.open("rb") as file:
         sample = file.read(_SAMPLE_BYTES)
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise _broken(path, "the text is UTF-16, not UTF-8", _NOT_UTF8)
     header, separator = _header(path, sample, separator)
     twice = [name for name in header if header.count(name) > 1]
     if twice:
@@ -99,9 +110,10 @@ def _read_csv(path: Path, separator: str | None) -> pl.DataFrame:
     try:
         table = _parse_csv(path, header, separator, None)
     except pa.ArrowInvalid as error:
-        raise _broken(path, _explain_csv(path, header, separator, error), "export it again") from (
-            error
-        )
+        if not _is_utf8(path):
+            raise _broken(path, "the text is not UTF-8", _NOT_UTF8) from error
+        what = _explain_csv(path, header, separator, error)
+        raise _broken(path, what, "export it again") from error
     frame = _as_polars(table)
     if _ends_in_open_quote(path, frame):
         raise _broken(path, "a quote is opened and never closed", "export the log again")
@@ -180,8 +192,6 @@ def _parse_csv(
 
 
 def _explain_csv(path: Path, header: list[str], separator: str, error: pa.ArrowInvalid) -> str:
-    if "UTF8" in str(error) or "UTF-8" in str(error):
-        return "the text is not UTF-8"
     ragged: list[pacsv.InvalidRow] = []
 
     def keep(row: pacsv.InvalidRow) -> str:
@@ -200,6 +210,18 @@ def _explain_csv(path: Path, header: list[str], separator: str, error: pa.ArrowI
         f"{len(ragged)} rows do not have the {first.expected_columns} fields of the header "
         f"(first: row {first.number - 1}, with {first.actual_columns}; separator {separator!r})"
     )
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _ends_in_open_quote(path: Path, frame: pl.DataFrame) -> bool:

@@ -37,6 +37,7 @@ def test_estimate_and_truth(cli: Cli, tmp_path: Path) -> None:
 
 def test_two_equal_policies_differ_by_nothing_at_all(cli: Cli, tmp_path: Path) -> None:
     ran = _rehearse(cli, tmp_path, "--control", "epsilon:0.3", "--treatment", "logging")
+    assert set(ran.result["truth"]) == {"conversion", "orders", "revenue", "margin"}
     for truth in ran.result["truth"].values():
         assert truth["absolute"] == 0.0
         assert truth["is_covered"] is True

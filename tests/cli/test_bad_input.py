@@ -296,3 +296,57 @@ def test_damaged_model_is_refused(cli: Cli, tmp_path: Path) -> None:
     ran = cli("evaluate", *words, "--json")
     assert ran.code in (3, 5)
     assert "model.txt" in ran.error["message"] + ran.error["path"]
+
+
+def test_an_out_folder_that_cannot_be_made_is_told_by_its_option(cli: Cli, tmp_path: Path) -> None:
+    units = tmp_path / "units.csv"
+    units.write_text("unit,variant,bought\n" + "".join(f"{i},{'ab'[i % 2]},1\n" for i in range(40)))
+    metrics = tmp_path / "metrics.toml"
+    metrics.write_text(
+        'unit = "unit"\nvariant = "variant"\ncontrol = "a"\n'
+        '[metrics.conversion]\nkind = "proportion"\nvalue = "bought"\n'
+    )
+    ran = cli("ab", "analyze", units, "--metrics", metrics, "--out", units / "in", "--json")
+    assert ran.code == 2
+    assert ran.error["kind"] == "workspace"
+    assert ran.error["message"].startswith("--out")
+    assert "--workspace" not in ran.error["hint"]
+
+
+def test_a_file_that_is_no_array_gets_no_advice_to_unpickle(cli: Cli, files: FlatFiles) -> None:
+    files.policy.write_text("0.25 0.75")
+    ran = cli(*files.words())
+    assert ran.code == 3
+    assert "pickle" not in ran.error["message"] + ran.error["hint"]
+    assert ran.error["path"].endswith("policy.npy")
+
+
+def test_settings_reach_the_commands_of_groups(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("ab", "plan", "--effect", "0.1", "--json")
+    Path("cpz.toml").write_text("[ab.plan]\nbaseline = 0.05\npower = 0.9\n")
+    by_file = cli(*words).result
+    Path("cpz.toml").unlink()
+    assert by_file == cli(*words, "--baseline", "0.05", "--power", "0.9").result
+    assert by_file != cli(*words, "--baseline", "0.05").result
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ("[ab.plan]\npwer = 0.9\n", "'power'"),
+        ("[ab.plam]\npower = 0.9\n", "'ab.plan'"),
+        ("[ab]\nplan = 3\n", "[ab.plan]"),
+        ("ab = 3\n", "[ab]"),
+    ],
+)
+def test_settings_of_groups_know_their_tables_and_keys(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str, hint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cpz.toml").write_text(settings)
+    ran = cli("version", "--json")
+    assert ran.code == 2
+    assert hint in ran.error["hint"]

@@ -73,7 +73,9 @@ def test_once_scores_without_a_server(cli: Cli, workspace: Path, tmp_path: Path)
 def test_once_answers_the_same_request_the_same(cli: Cli, workspace: Path, tmp_path: Path) -> None:
     request = REQUEST | {"decided_at_us": 1_700_000_000_000_000}
     words = ("serve", "--once", request_file(tmp_path, request), "--workspace", workspace)
-    assert cli(*words, "--json").out == cli(*words, "--json").out
+    once, again = cli(*words, "--json"), cli(*words, "--json")
+    assert once.code == 0
+    assert once.out == again.out
     other = cli(*words, "--json", "--seed", 1).result["replies"][0]["placements"][0]
     same = cli(*words, "--json").result["replies"][0]["placements"][0]
     assert other["options"] == same["options"]

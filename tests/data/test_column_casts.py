@@ -171,3 +171,10 @@ def test_one_late_word_makes_a_context_column_text() -> None:
     assert infer(pl.Series("x", values[:-1]), mapping()).dtype == pl.Int64
     halves = [f"{i}.5" for i in range(2000)]
     assert infer(pl.Series("x", values[:-1] + halves), mapping()).dtype == pl.Float64
+
+
+def test_whole_numbers_reach_the_ends_of_int64_and_no_further() -> None:
+    ends = ["9223372036854775807", "-9223372036854775808", "9223372036854775808"]
+    cast = to_integer(pl.Series(ends))
+    assert cast.values.to_list() == [2**63 - 1, -(2**63), None]
+    assert cast.bad.to_list() == [False, False, True]

@@ -131,8 +131,8 @@ def test_a_broken_json_line_is_named_by_its_row(tmp_path: Path, bad: str) -> Non
 
 
 def test_unknown_suffixes_and_absent_files(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"\.xlsx") as caught:
-        read_foreign(write(tmp_path / "a.xlsx", "x"))
+    with pytest.raises(DataError, match=r"\.log") as caught:
+        read_foreign(write(tmp_path / "a.log", "x"))
     assert ".parquet" in caught.value.hint
     with pytest.raises(NotFoundError) as missing:
         read_foreign(tmp_path / "none.csv")
@@ -144,3 +144,31 @@ def test_a_missing_column_suggests_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(MissingColumnError, match="propensty") as caught:
         column(frame, "propensty", tmp_path, "propensity")
     assert caught.value.hint == "did you mean 'propensity'?"
+
+
+@pytest.mark.parametrize(
+    ("name", "next_step"), [("a.xlsx", "UTF-8"), ("a.csv.gz", "unpack"), ("a.json", ".jsonl")]
+)
+def test_what_is_no_log_yet_says_how_to_make_it_one(
+    tmp_path: Path, name: str, next_step: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        read_foreign(write(tmp_path / name, "x"))
+    assert next_step in caught.value.hint
+
+
+def test_a_folder_is_no_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="folder"):
+        read_foreign(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_other_encodings_are_named_without_a_word_of_the_parser(
+    tmp_path: Path, encoding: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("who,what\nM\u00fcller,1\nMeier,\u00fc,2\n".encode(encoding))
+    with pytest.raises(DataError, match="UTF-8") as caught:
+        read_foreign(path)
+    assert "UTF-8" in caught.value.hint
+    assert capfd.readouterr().err == ""

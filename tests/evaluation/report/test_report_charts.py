@@ -150,7 +150,9 @@ def test_a_perfect_calibration_lies_on_the_diagonal(frame: Frame) -> None:
     body = draw(CalibrationChart("t", "d", bins), frame).body
     diagonal = marks(body, "line", "diagonal")[-1]
     x1, y1, x2, y2 = (float(diagonal[name]) for name in ("x1", "y1", "x2", "y2"))
-    for point in marks(body, "circle", "estimate")[1:]:
+    _, *points = marks(body, "circle", "estimate")  # the first is the legend's
+    assert len(points) == len(bins)
+    for point in points:
         share = (float(point["cx"]) - x1) / (x2 - x1)
         assert float(point["cy"]) == pytest.approx(y1 + share * (y2 - y1), abs=0.15)
 
@@ -284,6 +286,7 @@ CROWDED: tuple[Chart, ...] = (
 @pytest.mark.parametrize("chart", CROWDED, ids=lambda chart: type(chart).__name__)
 def test_no_text_leaves_the_drawing(chart: Chart, frame: Frame) -> None:
     drawing = draw(chart, frame)
+    assert texts(drawing.body)
     for x, y, anchor, content in texts(drawing.body):
         before = {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
         width = text_width(content)
