@@ -244,5 +244,7 @@ def _value(both: pl.DataFrame, variant: str, numerator: str, denominator: str | 
 
 
 def _covers(comparison: Comparison, effect: float) -> bool:
-    best = comparison.adjusted.absolute if comparison.adjusted else comparison.absolute
+    adjusted = comparison.adjusted
+    # beside a covariate that differs between the variants the unadjusted numbers decide
+    best = adjusted.absolute if adjusted and adjusted.is_balanced else comparison.absolute
     return best.ci[0] <= effect <= best.ci[1]

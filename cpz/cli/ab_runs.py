@@ -9,7 +9,8 @@ from cpz.cli.arguments import AnalyzeArguments, PlanArguments
 from cpz.cli.outcome import Gate, Outcome, Output, command_line
 from cpz.cli.run_folder import RunFolder, ensure_out, to_toml
 from cpz.data.ab_metrics import Experiment, load_experiment
-from cpz.data.ab_units import UnitTable, load_past_units, load_units
+from cpz.data.ab_unit_files import load_past_units, load_units
+from cpz.data.ab_units import UnitTable
 from cpz.data.errors import UsageError, nearest
 from cpz.evaluation.ab.analyze import AnalysisConfig, analyze
 from cpz.evaluation.ab.confidence_sequence import Boundary

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -14,11 +13,13 @@ from cpz.data.ab_metrics import Experiment, ProportionMetric, columns_of
 from cpz.data.casts import FALSE, TRUE, to_float, to_time
 from cpz.data.errors import DataError, NotEnoughDataError, nearest
 from cpz.data.mapping import EventColumns, EventMapping
-from cpz.data.readers import column, read_foreign
+from cpz.data.readers import column
 from cpz.data.row_problems import RowProblems
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.number]
+Codes = npt.NDArray[np.integer]
 
 _ISO = EventMapping(columns=EventColumns(shopper="", occurred_at="time", type=""))
 MAX_VARIANTS = 50
@@ -37,59 +38,42 @@ class UnitTable:
 
     Attributes:
         variants: names, the control first, the others sorted.
-        arm: (n,) code of each unit's variant.
+        arm: (n,) code of each unit's variant, integers of any width.
         looks: labels of the moments at which units arrived, in order; one "all" without a time.
-        look: (n,) code of each unit's look.
-        columns: (n,) values by column; NaN only in covariates, where the file has none.
+        look: (n,) code of each unit's look, integers of any width.
+        columns: (n,) values by column, integers of any width or float64; NaN only in covariates,
+            where the file has none.
         warnings: what a reader must not miss.
     """
 
     variants: tuple[str, ...]
-    arm: Ints
+    arm: Codes
     looks: tuple[str, ...]
-    look: Ints
-    columns: Mapping[str, Floats]
+    look: Codes
+    columns: Mapping[str, Numbers]
     warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.arm)
 
 
-def load_units(path: Path, experiment: Experiment) -> UnitTable:
-    """Read and check a unit-level file.
-
-    Raises:
-        NotFoundError: there is no such file.
-        MissingColumnError: a column of the metrics file is not in it; the nearest is named.
-        DataError: unreadable rows, each problem with its count and first row.
-        NotEnoughDataError: the file holds one variant only.
-    """
-    return unit_table(read_foreign(path), experiment, path)
-
-
-def load_past_units(path: Path, experiment: Experiment) -> UnitTable:
-    """Read a past file for planning: a variant column is ignored, all units count as control.
-
-    Raises what `load_units` raises, but for the variants.
-    """
-    frame = read_foreign(path).with_columns(
-        pl.lit(experiment.control_name).alias(experiment.variant)
-    )
-    alone = msgspec.structs.replace(experiment, split={})
-    return unit_table(frame, alone, path, least_variants=1)
-
-
 def unit_table(
     frame: pl.DataFrame, experiment: Experiment, path: Path, least_variants: int = 2
 ) -> UnitTable:
-    """Check rows and turn them into codes and numbers; see `load_units`."""
+    """Check rows and turn them into codes and numbers.
+
+    Raises:
+        MissingColumnError: a column of the metrics file is not in it; the nearest is named.
+        DataError: unreadable rows, each problem with its count and first row.
+        NotEnoughDataError: the file holds fewer variants than `least_variants`.
+    """
     problems = RowProblems(len(frame))
-    label = _labels(column(frame, experiment.variant, path))
+    label = labels_of(column(frame, experiment.variant, path))
     problems.add(label.is_null(), experiment.variant, "empty", "a variant's name")
     _check_ids(frame, experiment, path, label, problems)
-    columns = _columns(frame, experiment, path, problems)
+    columns = checked_columns(frame, experiment, path, problems)
     problems.raise_if_any(path)
-    variants = _variants(label, experiment, path)
+    variants = variants_of(label, experiment, path)
     if len(variants) < least_variants:
         raise NotEnoughDataError(
             f"{path}: {experiment.variant}: expected two or more variants, got only "
@@ -97,23 +81,25 @@ def unit_table(
             hint="export the units of every variant",
             path=str(path),
         )
-    looks, look = _looks(frame, experiment, path)
-    arm = _codes(label, variants)
+    looks, look = looks_of(frame, experiment, path)
+    arm = arm_codes(label, variants)
     return UnitTable(
         variants=variants,
         arm=arm,
         looks=looks,
         look=look,
         columns=columns,
-        warnings=_warnings(experiment, columns, variants, arm),
+        warnings=warnings_of(experiment, columns, variants, arm),
     )
 
 
-def _labels(raw: pl.Series) -> pl.Series:
+def labels_of(raw: pl.Series) -> pl.Series:
     """Return a column as names; a whole number in a float column reads like an integer.
 
     Names are made of the distinct values, not of a million rows; too many are left as text.
     """
+    if raw.dtype.is_nested():  # a list names no variant
+        raw = pl.Series(raw.name, [None] * len(raw), dtype=pl.String)
     if raw.dtype.is_float() and (raw.drop_nulls() == raw.drop_nulls().floor()).all():
         raw = raw.cast(pl.Int64, strict=False)
     distinct = raw.drop_nulls().unique()
@@ -162,11 +148,11 @@ def _check_ids(
     )
 
 
-def _columns(
+def checked_columns(
     frame: pl.DataFrame, experiment: Experiment, path: Path, problems: RowProblems
 ) -> dict[str, Floats]:
     """Return every column that a metric reads, as float64, and note what is wrong with it."""
-    covariates, values, binary = _roles(experiment)
+    covariates, values, binary = roles_of(experiment)
     found: dict[str, Floats] = {}
     for name in sorted(values | covariates):
         cast = to_float(_numbered(column(frame, name, path), is_binary=name in binary))
@@ -225,7 +211,7 @@ def _numbered(raw: pl.Series, *, is_binary: bool) -> pl.Series:
     )
 
 
-def _roles(experiment: Experiment) -> tuple[set[str], set[str], set[str]]:
+def roles_of(experiment: Experiment) -> tuple[set[str], set[str], set[str]]:
     """Return the columns that are covariates, values, and values of proportions."""
     covariates: set[str] = set()
     values: set[str] = set()
@@ -249,7 +235,8 @@ def _check_denominators(
             problems.add(negative, name, "negative", "0 or more in a denominator")
 
 
-def _variants(label: pl.Series, experiment: Experiment, path: Path) -> tuple[str, ...]:
+def variants_of(label: pl.Series, experiment: Experiment, path: Path) -> tuple[str, ...]:
+    """Return the names of all variants, the control first, or raise `DataError`."""
     names = sorted(label.unique().to_list())
     planned = set(experiment.split)
     unknown = sorted(set(names) - planned)
@@ -279,7 +266,8 @@ def _variants(label: pl.Series, experiment: Experiment, path: Path) -> tuple[str
     return (control, *(name for name in names if name != control))
 
 
-def _codes(label: pl.Series, names: Sequence[str]) -> Ints:
+def arm_codes(label: pl.Series, names: Sequence[str]) -> Ints:
+    """Return each label's place among the names."""
     known = label.dtype
     assert isinstance(known, pl.Enum)  # beyond MAX_DISTINCT there are too many variants
     place = np.array([names.index(name) for name in known.categories], dtype=np.int64)
@@ -287,7 +275,9 @@ def _codes(label: pl.Series, names: Sequence[str]) -> Ints:
     return codes
 
 
-def _looks(frame: pl.DataFrame, experiment: Experiment, path: Path) -> tuple[tuple[str, ...], Ints]:
+def looks_of(
+    frame: pl.DataFrame, experiment: Experiment, path: Path
+) -> tuple[tuple[str, ...], Ints]:
     """Return the ordered labels of the looks, and each unit's; a timestamp counts by its day."""
     if experiment.time is None:
         return ("all",), np.zeros(len(frame), dtype=np.int64)
@@ -333,11 +323,15 @@ def _look_name(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _warnings(
-    experiment: Experiment, columns: Mapping[str, Floats], variants: Sequence[str], arm: Ints
+def warnings_of(
+    experiment: Experiment, columns: Mapping[str, Numbers], variants: Sequence[str], arm: Codes
 ) -> tuple[str, ...]:
+    """Say what a reader must not miss: values without a covariate, rows without a unit."""
     said = []
-    for name in sorted(_roles(experiment)[0]):
+    for name in sorted(roles_of(experiment)[0]):
+        # the minimum is NaN where any value is, and needs no second vector
+        if not np.isnan(columns[name].min(initial=0)):
+            continue
         missing = np.isnan(columns[name])
         if missing.any():
             shares = np.bincount(arm, missing, len(variants)) / np.maximum(np.bincount(arm), 1)

@@ -7,7 +7,7 @@ are numbered from 1, the header and blank lines not counted; every message uses 
 import codecs
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,8 @@ from cpz.data.errors import ConfigError, DataError, MissingColumnError, NotFound
 SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE_BYTES = 65_536
 _SAMPLE_ROWS = 50
+_BATCH_ROWS = 1 << 16
+_BATCH_BYTES = 1 << 23
 _BOM = "\ufeff"
 _NOT_UTF8 = "save it as UTF-8; in a spreadsheet that is the file type 'CSV UTF-8'"
 #: What people have in hand that is no log yet.
@@ -73,6 +75,49 @@ def read_foreign(path: Path, separator: str | None = None) -> pl.DataFrame:
     if frame.is_empty():
         raise _broken(path, "there are no rows, only a header", "export the log again")
     return frame
+
+
+def foreign_batches(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Read some columns of a Parquet or CSV file piece by piece, in file order.
+
+    Pieces hold `_BATCH_ROWS` rows at most (CSV: `_BATCH_BYTES` bytes). Columns of a CSV file are
+    text. What is wrong with a file is told by `read_foreign`, which reads it whole.
+
+    Raises:
+        DataError: anything but a sound file of these two types with these columns.
+    """
+    is_csv = path.suffix.lower() in (".csv", ".tsv", ".txt")
+    if not path.is_file() or not (is_csv or path.suffix.lower() in (".parquet", ".pq")):
+        raise _broken(path, "cannot be read piece by piece", "")
+    try:
+        for frame in _csv_batches(path) if is_csv else _parquet_batches(path, columns):
+            yield frame.select(columns)
+    except (OSError, UnicodeError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+        raise _broken(path, f"cannot be read piece by piece ({error})", "") from error
+
+
+def _parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    with pq.ParquetFile(path, buffer_size=1 << 20) as file:
+        # asked for all groups at once, the reader holds many of them
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=list(columns)):
+                yield _as_polars(pa.Table.from_batches([batch]))
+    pa.default_memory_pool().release_unused()
+
+
+def _csv_batches(path: Path) -> Iterator[pl.DataFrame]:
+    with path.open("rb") as file:
+        sample = file.read(_SAMPLE_BYTES)
+    separator = "\t" if path.suffix.lower() == ".tsv" else None
+    header, separator = _header(path, sample, separator)
+    frame = pl.DataFrame()
+    options = _csv_options(header, separator, None, _BATCH_BYTES)
+    with pacsv.open_csv(path, *options) as batches:
+        for batch in batches:
+            frame = _as_polars(pa.Table.from_batches([batch]))
+            yield frame
+    if _ends_in_open_quote(path, frame):
+        raise _broken(path, "a quote is opened and never closed", "export the log again")
 
 
 def column(frame: pl.DataFrame, name: str, path: Path, key: str = "") -> pl.Series:
@@ -177,13 +222,19 @@ InvalidRowHandler = Callable[[pacsv.InvalidRow], str]
 def _parse_csv(
     path: Path, header: list[str], separator: str, on_invalid: InvalidRowHandler | None
 ) -> pa.Table:
-    return pacsv.read_csv(
-        path,
-        read_options=pacsv.ReadOptions(use_threads=on_invalid is None, block_size=1 << 24),
-        parse_options=pacsv.ParseOptions(
+    return pacsv.read_csv(path, *_csv_options(header, separator, on_invalid, 1 << 24))
+
+
+def _csv_options(
+    header: list[str], separator: str, on_invalid: InvalidRowHandler | None, block_size: int
+) -> tuple[pacsv.ReadOptions, pacsv.ParseOptions, pacsv.ConvertOptions]:
+    """Return how to read every column as text, an empty field being null."""
+    return (
+        pacsv.ReadOptions(use_threads=on_invalid is None, block_size=block_size),
+        pacsv.ParseOptions(
             delimiter=separator, newlines_in_values=True, invalid_row_handler=on_invalid
         ),
-        convert_options=pacsv.ConvertOptions(
+        pacsv.ConvertOptions(
             column_types={name: pa.string() for name in header},
             strings_can_be_null=True,
             null_values=[""],
@@ -245,6 +296,8 @@ def _read_parquet(path: Path) -> pl.DataFrame:
 def _as_polars(table: pa.Table) -> pl.DataFrame:
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
+    if not any(isinstance(dtype, pl.Categorical) for dtype in frame.dtypes):
+        return frame
     return frame.with_columns(pl.selectors.categorical().cast(pl.String))
 
 

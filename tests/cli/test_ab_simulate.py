@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import polars as pl
 import pytest
+from scipy.stats import kstest
 
 Cli = Callable[..., Any]
 
@@ -80,6 +81,46 @@ def test_a_trained_policy_runs_closed_loop(cli: Cli, tmp_path: Path) -> None:
     assert both.result["truth"]["conversion"]["control"] == pytest.approx(
         ran.result["truth"]["conversion"]["treatment"], rel=1e-12
     )
+
+
+def test_the_truth_is_that_of_two_plain_simulations(cli: Cli, tmp_path: Path) -> None:
+    """Summed here from the sessions tables of two `cpz simulate` runs, one for each policy."""
+    ran = _rehearse(cli, tmp_path, "--control", "uniform", "--treatment", "popularity")
+    policies = {"control": "uniform", "treatment": "epsilon"}
+    tables = {}
+    for arm, policy in policies.items():
+        changes = [f"logging.payment.policy='{policy}'", "logging.payment.epsilon=0.0"]
+        sets = [word for change in changes for word in ("--set", change)]
+        words = ("simulate", *sets, "--sessions", 3_000, "--jobs", 1, "--seed", 4)
+        assert cli(*words, "--dataset", arm, "--workspace", tmp_path).code == 0
+        parts = tmp_path / "datasets" / arm / "sessions" / "*.parquet"
+        tables[arm] = pl.read_parquet(parts)
+    shoppers = pl.concat([table["shopper_id"] for table in tables.values()]).n_unique()
+    assert ran.result["shoppers"] == shoppers
+    for arm, table in tables.items():
+        orders = int(table["converted"].sum())
+        assert ran.result["truth"]["orders"][arm] == pytest.approx(orders / shoppers, rel=1e-12)
+        assert ran.result["truth"]["conversion"][arm] == pytest.approx(
+            orders / len(table), rel=1e-12
+        )
+
+
+@pytest.mark.slow
+def test_rehearsals_of_equal_policies_have_uniform_p_values(cli: Cli, tmp_path: Path) -> None:
+    """Twenty worlds, each with its own assignment: Kolmogorov-Smirnov by metric."""
+    p_values: dict[str, list[float]] = {}
+    for seed in range(20):
+        words = ("ab", "simulate", "--control", "uniform", "--treatment", "uniform", "--json")
+        sized = (*words, "--sessions", 2_000, "--jobs", 1, "--workspace", tmp_path)
+        ran = cli(*sized, "--seed", 100 + seed)
+        for name, variants in ran.result["analysis"]["metrics"].items():
+            found = variants["treatment"]
+            best = (found["adjusted"] or found)["absolute"]
+            p_values.setdefault(name, []).append(best["p_value"])
+    assert set(p_values) == {"conversion", "orders", "revenue", "margin"}
+    for values in p_values.values():
+        # four metrics of the same worlds: one in a hundred in all, were they independent
+        assert kstest(values, "uniform").pvalue > 0.0025
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The unit-level file: codes, looks, and every broken row named."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cpz.data import ab_unit_files, readers
 from cpz.data.ab_metrics import Experiment, experiment_of
-from cpz.data.ab_units import UnitTable, load_past_units, load_units, unit_table
+from cpz.data.ab_unit_files import load_past_units, load_units
+from cpz.data.ab_units import UnitTable, unit_table
 from cpz.data.errors import CpzError, DataError, MissingColumnError, NotEnoughDataError
+from cpz.data.readers import read_foreign
 
 METRICS = {
     "spend": {"kind": "mean", "value": "spend", "covariate": "before"},
@@ -228,3 +232,147 @@ def test_a_past_file_needs_no_variants(frame: pl.DataFrame, tmp_path: Path) -> N
     found = load_past_units(tmp_path / "past.csv", _experiment(split={"a": 1, "b": 1}))
     assert found.variants == ("a",)
     assert found.arm.tolist() == [0] * 6
+
+
+def _whole(path: Path, experiment: Experiment) -> UnitTable:
+    return unit_table(read_foreign(path), experiment, path)
+
+
+def _same(one: UnitTable, two: UnitTable) -> None:
+    assert (one.variants, one.looks, one.warnings) == (two.variants, two.looks, two.warnings)
+    assert one.arm.tolist() == two.arm.tolist()
+    assert one.look.tolist() == two.look.tolist()
+    assert set(one.columns) == set(two.columns)
+    for name, values in one.columns.items():
+        assert np.array_equal(values, two.columns[name], equal_nan=True)
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make pieces of 64 rows, or 2 kB of text."""
+    monkeypatch.setattr(readers, "_BATCH_ROWS", 64)
+    monkeypatch.setattr(readers, "_BATCH_BYTES", 2048)
+
+
+def _many(n: int = 1000) -> pl.DataFrame:
+    rng = np.random.default_rng(1)
+    # values grow, so that types must widen from piece to piece
+    return pl.DataFrame(
+        {
+            "user": [f"u{i}" for i in rng.permutation(n)],
+            "arm": np.where(np.arange(n) < n // 2, "b", rng.choice(["a", "b", "c"], n)),
+            "day": [f"2026-01-{1 + i * 28 // n:02d}" for i in range(n)],
+            "spend": np.where(np.arange(n) < 300, 1.0, rng.lognormal(0, 2, n)),
+            "before": [None if i % 97 == 50 else float(i) for i in range(n)],
+            "bought": rng.integers(0, 2, n),
+            "visits": [10 ** (i * 10 // n) for i in range(n)],
+        }
+    )
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("name", ["u.parquet", "u.csv"])
+@pytest.mark.parametrize("change", ["text", "numbers", "moments", "truth"])
+def test_pieces_read_like_the_whole(
+    name: str, change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = _many()
+    control = "a"
+    if change == "numbers":
+        # text keeps its point: "1000000.0" would be another name
+        codes = {"a": 1e6 if name == "u.parquet" else 10**6, "b": 0, "c": 2}
+        frame = frame.with_columns(
+            pl.col("arm").replace_strict(codes), user=pl.int_range(len(frame), dtype=pl.Int32)
+        )
+        control = "1000000"
+    if change == "moments":
+        frame = frame.with_columns(pl.col("day").str.to_datetime("%Y-%m-%d"))
+    if change == "truth":
+        frame = frame.with_columns(pl.col("arm") == "a", pl.col("bought") == 1)
+        control = "true"
+    path = tmp_path / name
+    frame.write_csv(path) if name == "u.csv" else frame.write_parquet(path, row_group_size=300)
+    experiment = _experiment(time="day", control=control)
+    expected = _whole(path, experiment)
+    monkeypatch.setattr(ab_unit_files, "read_foreign", None)  # a fall back would fail
+    _same(load_units(path, experiment), expected)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("name", ["u.parquet", "u.csv"])
+@pytest.mark.parametrize(
+    ("column", "row", "value"),
+    [
+        ("user", 1000, "u7"),
+        ("user", 1000, None),
+        ("arm", 900, None),
+        ("spend", 999, None),
+        ("before", 998, float("inf")),
+        ("bought", 997, 2),
+        ("visits", 996, -1),
+        ("day", 995, None),
+    ],
+)
+def test_a_broken_row_is_named_whatever_its_piece(
+    name: str, column: str, row: int, value: object, tmp_path: Path
+) -> None:
+    frame = _many()
+    values: list[object] = frame[column].to_list()
+    values[row - 1] = value
+    broken = frame.with_columns(pl.Series(column, values, dtype=frame.schema[column]))
+    path = tmp_path / name
+    broken.write_csv(path) if name == "u.csv" else broken.write_parquet(path)
+    with pytest.raises(DataError) as caught:
+        load_units(path, _experiment(time="day"))
+    with pytest.raises(DataError) as whole:
+        _whole(path, _experiment(time="day"))
+    assert caught.value.message == whole.value.message
+    assert column in caught.value.message
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_ids_of_equal_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every id gets one hash: the exact check decides."""
+    path = tmp_path / "u.parquet"
+    frame = _many()
+    frame.write_parquet(path)
+    monkeypatch.setattr(pl.Series, "hash", lambda self: pl.Series(np.zeros(len(self), np.uint64)))
+    _same(load_units(path, _experiment()), _whole(path, _experiment()))
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_file_cut_short_is_refused_like_a_whole_one(tmp_path: Path) -> None:
+    path = tmp_path / "u.csv"
+    path.write_text(_many().write_csv() + 'u-last,"a')
+    with pytest.raises(DataError) as caught:
+        load_units(path, _experiment())
+    with pytest.raises(DataError, match=re.escape(caught.value.message)):
+        read_foreign(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("arm", pl.Series([[1], [2]] * 500)),
+        ("arm", pl.Series([2**64 - 1, 2**64 - 2] * 500, dtype=pl.UInt64)),
+        ("user", pl.Series([[i] for i in range(1000)])),
+        ("user", pl.Series([2**64 - 1 - i for i in range(1000)], dtype=pl.UInt64)),
+        ("user", pl.Series(range(1000), dtype=pl.Int128)),
+        ("spend", pl.Series(["1.5"] * 1000).cast(pl.Decimal(10, 2))),
+        ("day", pl.Series([0.5, 1.5] * 500)),
+        ("visits", pl.Series([True] * 1000)),
+    ],
+)
+@pytest.mark.usefixtures("small_pieces")
+def test_unusual_types_read_like_the_whole(column: str, values: pl.Series, tmp_path: Path) -> None:
+    path = tmp_path / "u.parquet"
+    _many().with_columns(values.alias(column)).write_parquet(path)
+    control = str(values[0]) if column == "arm" else "a"
+    experiment = _experiment(time="day", control=control)
+    try:
+        expected = _whole(path, experiment)
+    except CpzError as error:
+        with pytest.raises(type(error), match=re.escape(error.message)):
+            load_units(path, experiment)
+        return
+    _same(load_units(path, experiment), expected)

@@ -12,15 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data.ab_units import UnitTable
-from cpz.evaluation.ab.summation import Floats, GroupSums, Products, group_sums
+from cpz.evaluation.ab.scaled_column import scaled
+from cpz.evaluation.ab.summation import GroupSums, Products, group_sums
 
 #: A product of columns by name, sorted: ("x",), ("x", "y") or ("x", "x", "y").
 Monomial = tuple[str, ...]
-
-#: The anchor keeps this many bits below the largest magnitude, so that differences from it are
-#: exact for shares and for whole numbers of usual size.
-_ANCHOR_BITS = 20
-_EXACT = 2.0**53
 
 
 def monomials(*columns: str | None, degree: int) -> set[Monomial]:
@@ -105,10 +101,11 @@ class Collected:
 
     def cumulative(self) -> "Collected":
         """Return the same with each look holding all before it; exact, as adding sums is."""
-        shape = (len(self.by_group.folds), self.n_variants, self.n_looks, len(self.products))
-        folds = np.cumsum(self.by_group.folds.reshape(shape), axis=2)
+        shape = (len(self.by_group.parts), self.n_variants, self.n_looks, len(self.products))
+        parts = np.cumsum(self.by_group.parts.reshape(shape), axis=2)
         n = np.cumsum(self.by_group.n.reshape(shape[1:3]), axis=1)
-        sums = GroupSums(n.reshape(-1), folds.reshape(self.by_group.folds.shape))
+        flat = parts.reshape(self.by_group.parts.shape)
+        sums = GroupSums(n.reshape(-1), flat, self.by_group.exponents)
         return Collected(self.n_variants, self.n_looks, self.anchor, self.products, sums)
 
     def at(self, look: int, *arms: int) -> Moments:
@@ -119,58 +116,21 @@ class Collected:
 
 def collect(units: UnitTable, wanted: Iterable[Monomial]) -> Collected:
     """Scan the units once for all wanted products; missing covariates count as the anchor."""
-    products = _with_prefixes(wanted)
+    products = sorted(_with_prefixes(wanted), key=lambda one: (len(one), one))
     names = sorted({name for product in products for name in product})
-    broken = {name for name in names if not _is_whole(units.columns[name])}
-    ordered = sorted(products, key=lambda one: (not broken.isdisjoint(one), len(one), one))
-    anchor = {name: _anchor(units.columns[name]) for name in names}
-    place = {product: index for index, product in enumerate(ordered)}
+    columns = {name: scaled(units.columns[name]) for name in names}
+    place = {product: index for index, product in enumerate(products)}
     layout = Products(
-        tuple(place[product[:-1]] if len(product) > 1 else -1 for product in ordered),
-        tuple(names.index(product[-1]) for product in ordered),
-        sum(broken.isdisjoint(product) for product in ordered),
+        tuple(place[product[:-1]] if len(product) > 1 else -1 for product in products),
+        tuple(names.index(product[-1]) for product in products),
     )
-    group = units.arm * len(units.looks) + units.look
-    n_groups = len(units.variants) * len(units.looks)
-    sums = group_sums(
-        [units.columns[name] for name in names],
-        layout,
-        group,
-        n_groups,
-        anchors=[anchor[name] for name in names],
-    )
-    return Collected(len(units.variants), len(units.looks), anchor, tuple(ordered), sums)
+    n_looks = len(units.looks)
+    # at most 50 variants and 1,000 looks: 16 bits hold every group
+    group = units.arm if n_looks == 1 else units.arm.astype(np.uint16) * n_looks + units.look
+    sums = group_sums(list(columns.values()), layout, group, len(units.variants) * n_looks)
+    anchor = {name: column.anchor for name, column in columns.items()}
+    return Collected(len(units.variants), n_looks, anchor, tuple(products), sums)
 
 
 def _with_prefixes(wanted: Iterable[Monomial]) -> set[Monomial]:
     return {product[:length] for product in wanted for length in range(1, len(product) + 1)}
-
-
-def _is_whole(values: Floats) -> bool:
-    """Return whether every value present is a whole number; most others show it early."""
-    head = values[:1024]
-    return all(bool(((part == np.rint(part)) | np.isnan(part)).all()) for part in (head, values))
-
-
-def _anchor(values: Floats) -> float:
-    """Return the mean, rounded to a 20th binary place below the largest magnitude.
-
-    Of whole numbers it is a whole number, whose products need no rounding: a variance of whole
-    numbers is at least half the distance of their mean from the nearest, so it cannot cancel.
-
-    >>> _anchor(np.array([0.0, 0.5, 0.5, np.nan])) * 2**20  # a third: 349525.33
-    349525.0
-    >>> _anchor(np.array([0.0, 0.0, 1.0, np.nan]))
-    0.0
-    """
-    present = values[~np.isnan(values)] if np.isnan(values).any() else values
-    if not len(present):
-        return 0.0
-    low, top = float(present.min()), float(present.max())
-    largest = max(abs(low), abs(top))
-    if largest < _EXACT and (top - low) * len(present) < _EXACT and _is_whole(present):
-        return low + round(float((present - low).sum()) / len(present))
-    zeros = np.zeros(len(present), dtype=np.int64)
-    total = group_sums([present], Products((-1,), (0,)), zeros, 1, n_folds=1).merged([0])[1][0]
-    unit = math.ldexp(1.0, math.frexp(largest)[1] - _ANCHOR_BITS)
-    return round(float(total) / len(present) / unit) * unit

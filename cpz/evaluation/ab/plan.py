@@ -2,14 +2,22 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cpz.data.ab_metrics import Experiment, columns_of, kind_of
 from cpz.data.ab_units import UnitTable
 from cpz.data.errors import NotEnoughDataError, UsageError
 from cpz.evaluation.ab.arm import adjusted_arm, fit_adjustment, needs, plain_arm
 from cpz.evaluation.ab.moments import collect
-from cpz.evaluation.ab.power import Baseline, Design, detectable, power, sample_size
+from cpz.evaluation.ab.power import (
+    Baseline,
+    Chance,
+    Design,
+    detectable,
+    non_inferiority_power,
+    power,
+    sample_size,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,8 @@ class Window:
         n: units over all variants.
         mde_relative: smallest relative effect found with the wanted power; None if none is.
         mde_absolute: the same in the metric's unit.
-        power_at_effect: probability of finding the asked effect; None if none was asked.
+        power_at_effect: probability of finding the asked effect, or of clearing a guardrail's
+            margin without any difference; None if none was asked.
         is_detectable: whether that reaches the wanted power; None if no effect was asked.
     """
 
@@ -210,14 +219,19 @@ def plan(pasts: Mapping[str, Past], config: PlanConfig) -> PlanResult:
 
 def _plan_metric(past: Past, config: PlanConfig) -> MetricPlan:
     baseline, design = past.baseline, config.design
-    effect = config.effect if past.margin is None else past.margin
+    effect = config.effect
+    chance: Chance = power
+    if past.margin is not None:
+        # a guardrail is no member of the family: its interval is at the full level
+        effect, chance = past.margin, non_inferiority_power
+        design = replace(design, alpha=config.alpha)
     _check_effect(baseline, effect)
-    n = None if effect is None else sample_size(baseline, effect, design)
+    n = None if effect is None else sample_size(baseline, effect, design, chance)
     rate = config.units_per_day
     days = math.ceil(n / rate) if n is not None and rate else None
     window = None
     if config.days is not None and rate is not None:
-        window = _window(baseline, effect, (config.days, int(config.days * rate)), design)
+        window = _window(baseline, effect, (config.days, int(config.days * rate)), design, chance)
     return MetricPlan(
         kind=baseline.kind,
         baseline=baseline.mean,
@@ -249,12 +263,16 @@ def _sizes(n: int, split: Sequence[float]) -> tuple[int, ...]:
 
 
 def _window(
-    baseline: Baseline, effect: float | None, days_and_units: tuple[int, int], design: Design
+    baseline: Baseline,
+    effect: float | None,
+    days_and_units: tuple[int, int],
+    design: Design,
+    chance: Chance,
 ) -> Window:
     days, n = days_and_units
     sign = -1.0 if effect is not None and effect < 0 else 1.0
-    mde = detectable(baseline, n, design, sign)
-    reached = None if effect is None else power(baseline, effect, n, design)
+    mde = detectable(baseline, n, design, sign, chance)
+    reached = None if effect is None else chance(baseline, effect, n, design)
     return Window(
         days=days,
         n=n,

@@ -2,7 +2,13 @@
 
 With per-unit spreads s_C and s_T, shares w_C and w_T of n units, and a true difference delta, the
 statistic is noncentral t with noncentrality delta / sqrt(s_C^2 / (w_C n) + s_T^2 / (w_T n)) and
-Welch's degrees of freedom (Cohen 1988, section 2.2); the power counts both tails.
+Welch's degrees of freedom (Cohen 1988, section 2.2); the power counts both tails. With fewer than
+ten units in a variant Welch's degrees of freedom are themselves a rough guide: there the real power
+is up to four points lower.
+
+A guardrail asks something else: with no difference at all, how often does the interval of
+log(treatment / control) clear the margin? That is one tail, with noncentrality
+|log(1 + margin)| / sqrt(s^2 / mean^2 (1 / (w_C n) + 1 / (w_T n))).
 """
 
 import math
@@ -42,6 +48,10 @@ class Baseline:
         # what a covariate took off the spread stays off
         share = self.sd**2 / (self.mean * (1 - self.mean))
         return Baseline(self.kind, mean, math.sqrt(max(share * mean * (1 - mean), 0.0)))
+
+
+#: The probability of an answer, given baseline, relative change, units and design.
+Chance = Callable[["Baseline", float, float, "Design"], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,37 @@ def power(baseline: Baseline, relative: float, n: float, design: Design) -> floa
     return _noncentral(delta / se, df, design.alpha)
 
 
+def non_inferiority_power(baseline: Baseline, margin: float, n: float, design: Design) -> float:
+    """Return the probability that n units without any difference show non-inferiority.
+
+    Args:
+        baseline: the metric today; a mean not above 0 has no relative change, and the answer is 0.
+        margin: the acceptable relative change, other than 0 and above -1.
+        n: units over all variants.
+        design: split and errors.
+
+    >>> design = Design(0.5, 0.5, 0.05, 0.8)
+    >>> round(non_inferiority_power(Baseline("mean", 10.0, 10.0), -0.1, 2832, design), 3)
+    0.8
+    """
+    from scipy.special import nctdtr, ndtr
+
+    if not (baseline.mean > 0 and margin > -1):
+        return 0.0
+    spread = (baseline.sd / baseline.mean) ** 2
+    control = Arm(max(int(design.control_share * n), 2), 1.0, spread)
+    treatment = Arm(max(int(design.treatment_share * n), 2), 1.0, spread)
+    parts = (control.mean_variance, treatment.mean_variance)
+    se = math.sqrt(parts[0] + parts[1])
+    if se == 0:
+        return 1.0
+    shift = abs(math.log1p(margin)) / se
+    df = degrees_of_freedom(control, treatment, parts, "welch")
+    if df > _NORMAL_FROM:
+        return float(ndtr(shift - quantile(1 - design.alpha / 2, math.inf)))
+    return 1.0 - float(nctdtr(df, shift, quantile(1 - design.alpha / 2, df)))
+
+
 def _noncentral(noncentrality: float, df: float, alpha: float) -> float:
     from scipy.special import nctdtr
 
@@ -94,13 +135,17 @@ def _noncentral(noncentrality: float, df: float, alpha: float) -> float:
     return upper + (0.0 if math.isnan(lower) else lower)
 
 
-def sample_size(baseline: Baseline, relative: float, design: Design) -> int | None:
+def sample_size(
+    baseline: Baseline, relative: float, design: Design, chance: Chance = power
+) -> int | None:
     """Return the units over all variants that reach the design's power; None beyond 10^12.
+
+    `relative` is an effect to find or, with `non_inferiority_power`, a margin.
 
     >>> sample_size(Baseline("mean", 10.0, 10.0), 0.1, Design(0.5, 0.5, 0.05, 0.8))
     3142
     """
-    return _first(lambda n: power(baseline, relative, n, design) >= design.power)
+    return _first(lambda n: chance(baseline, relative, n, design) >= design.power)
 
 
 def _first(is_enough: Callable[[int], bool]) -> int | None:
@@ -117,7 +162,9 @@ def _first(is_enough: Callable[[int], bool]) -> int | None:
     return high
 
 
-def detectable(baseline: Baseline, n: int, design: Design, sign: float = 1.0) -> float | None:
+def detectable(
+    baseline: Baseline, n: int, design: Design, sign: float = 1.0, chance: Chance = power
+) -> float | None:
     """Return the smallest relative effect that n units find with the design's power.
 
     Args:
@@ -125,6 +172,7 @@ def detectable(baseline: Baseline, n: int, design: Design, sign: float = 1.0) ->
         n: units over all variants.
         design: split and errors.
         sign: 1 for a gain, -1 for a loss.
+        chance: `power`, or `non_inferiority_power` for the smallest margin.
 
     Returns:
         The relative effect, with its sign; None where even the largest possible one is missed.
@@ -133,11 +181,11 @@ def detectable(baseline: Baseline, n: int, design: Design, sign: float = 1.0) ->
     0.1
     """
     low, high = 0.0, _largest(baseline, sign)
-    if power(baseline, sign * high, n, design) < design.power:
+    if chance(baseline, sign * high, n, design) < design.power:
         return None
     while high - low > 1e-9 * high:
         middle = (low + high) / 2
-        if power(baseline, sign * middle, n, design) < design.power:
+        if chance(baseline, sign * middle, n, design) < design.power:
             low = middle
         else:
             high = middle
@@ -146,6 +194,6 @@ def detectable(baseline: Baseline, n: int, design: Design, sign: float = 1.0) ->
 
 def _largest(baseline: Baseline, sign: float) -> float:
     if baseline.kind != "proportion":
-        return _MAX_EFFECT if sign > 0 else 1.0
+        return _MAX_EFFECT if sign > 0 else 1.0 - 1e-12
     # a proportion ends at 1 and at 0; just inside, so that it still has a spread
     return (1 / baseline.mean - 1) * 0.999 if sign > 0 else 0.999

@@ -18,6 +18,9 @@ Mask = npt.NDArray[np.bool_]
 
 #: Rows of a policy are probabilities written as decimals: six digits and a few actions stay below.
 _SUM_TOLERANCE = 1e-6
+#: Rewards beyond this have squares that overflow beside weights.
+_MAX_REWARD = 1e90
+_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +143,9 @@ def logged_decisions(
         n_actions=policy.n_actions,
         position=columns.position,
         eligible=columns.eligible,
-        unsupported_mass=unsupported_mass(columns.action, columns.position, policy),
+        unsupported_mass=unsupported_mass(
+            columns.action, columns.position, policy, columns.eligible
+        ),
         n_duplicates=columns.n_duplicates,
         n_unusable=columns.n_unusable,
     )
@@ -159,8 +164,16 @@ def dense_codes(unit: Ints) -> Ints:
     return np.unique(unit, return_inverse=True)[1].astype(np.int64)
 
 
-def unsupported_mass(action: Ints, position: Ints | None, policy: ActionProbabilities) -> float:
-    """Return the policy's mean probability of actions that the log never shows at that position.
+def unsupported_mass(
+    action: Ints,
+    position: Ints | None,
+    policy: ActionProbabilities,
+    eligible: Mask | None = None,
+) -> float:
+    """Return the policy's mean probability of actions that the log cannot have shown.
+
+    Those are the actions never shown at that position and, where the log says what was eligible,
+    those that were not in that very row.
 
     >>> pi = ActionProbabilities(np.array([[0.7, 0.3]]), np.zeros(4, dtype=np.int64))
     >>> round(unsupported_mass(np.zeros(4, dtype=np.int64), None, pi), 12)
@@ -169,6 +182,8 @@ def unsupported_mass(action: Ints, position: Ints | None, policy: ActionProbabil
     level = np.zeros(len(action), dtype=np.int64) if position is None else position
     is_seen = np.zeros((int(level.max()) + 1, policy.n_actions), dtype=np.bool_)
     is_seen[level, action] = True
+    if eligible is not None:
+        return _blocked_mass(level, is_seen, policy, eligible)
     mass = 0.0
     for code in np.flatnonzero(~is_seen.all(axis=1)):
         rows = level == code
@@ -181,6 +196,16 @@ def unsupported_mass(action: Ints, position: Ints | None, policy: ActionProbabil
     return mass / len(action)
 
 
+def _blocked_mass(level: Ints, is_seen: Mask, policy: ActionProbabilities, eligible: Mask) -> float:
+    """Return the mean probability of what is not seen or not eligible, some rows at a time."""
+    mass = 0.0
+    for start in range(0, len(level), _ROWS):
+        rows = slice(start, start + _ROWS)
+        table = policy.table[rows] if policy.row is None else policy.table[policy.row[rows]]
+        mass += float(table[~(eligible[rows] & is_seen[level[rows]])].sum())
+    return mass / len(level)
+
+
 def _check_columns(columns: LogColumns, policy: ActionProbabilities) -> None:
     n = len(columns.reward)
     if n == 0:
@@ -191,7 +216,9 @@ def _check_columns(columns: LogColumns, policy: ActionProbabilities) -> None:
             f"{len(columns.propensity)} propensities, {len(policy)} policy rows"
         )
     p, action = columns.propensity, columns.action
-    _refuse("reward", columns.reward, ~np.isfinite(columns.reward), "a finite number")
+    # a comparison with NaN is false
+    is_broken = ~(np.abs(columns.reward) <= _MAX_REWARD)
+    _refuse("reward", columns.reward, is_broken, f"a finite number of at most {_MAX_REWARD:g}")
     _refuse("propensity", p, ~((p > 0) & (p <= 1)), "in (0, 1]")
     is_unknown = (action < 0) | (action >= policy.n_actions)
     _refuse("action", action, is_unknown, f"a code from 0 to {policy.n_actions - 1}")

@@ -14,7 +14,15 @@ from cpz.evaluation.ab.analyze import analyze
 from cpz.evaluation.ab.arm import Arm
 from cpz.evaluation.ab.difference import TestSettings, absolute
 from cpz.evaluation.ab.plan import Past, PlanConfig, given_baseline, past_baselines, plan
-from cpz.evaluation.ab.power import Baseline, Design, detectable, power, sample_size
+from cpz.evaluation.ab.power import (
+    Baseline,
+    Design,
+    detectable,
+    non_inferiority_power,
+    power,
+    sample_size,
+)
+from cpz.evaluation.ab.results import Verdict
 
 EVEN = Design(0.5, 0.5, 0.05, 0.8)
 
@@ -123,7 +131,8 @@ def test_a_guardrail_is_planned_for_its_margin() -> None:
     past = Past(Baseline("mean", 10.0, 10.0), margin=-0.1)
     found = plan({"guard": past}, PlanConfig(effect=0.5)).metrics["guard"]
     assert found.effect == -0.1
-    assert found.n == 3142
+    # 2 (1.959964 + .841621)^2 / log(.9)^2 = 1414.1 an arm; the interval is that of the log ratio
+    assert found.n == pytest.approx(2 * 1414.1, abs=6)
 
 
 @pytest.mark.parametrize(
@@ -188,3 +197,52 @@ def test_a_past_metric_without_spread_is_refused(units: Any, spec: Any) -> None:
     table = units(experiment, arm=[0, 1, 0, 1], x=[2.0] * 4)
     with pytest.raises(NotEnoughDataError):
         past_baselines(table, experiment)
+
+
+def test_a_guardrail_is_planned_at_the_full_level_in_any_number_of_variants() -> None:
+    past = Past(Baseline("mean", 10.0, 10.0), margin=-0.1)
+    two = plan({"guard": past}, PlanConfig(split=(50, 50), effect=0.5)).metrics["guard"]
+    three = plan({"guard": past}, PlanConfig(split=(40, 40, 40), effect=0.5)).metrics["guard"]
+    assert two.n is not None
+    # a third of the units in each, and no share of alpha
+    assert three.n == pytest.approx(1.5 * two.n, abs=6)
+
+
+def test_a_guardrail_without_a_positive_mean_is_never_shown() -> None:
+    for mean in (0.0, -10.0):
+        assert sample_size(Baseline("mean", mean, 1.0), -0.1, EVEN, non_inferiority_power) is None
+    assert detectable(Baseline("mean", -1.0, 1.0), 10**6, EVEN, -1.0, non_inferiority_power) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "mean", "margin", "better"),
+    [
+        ("mean", 10.0, -0.1, "higher"),
+        ("mean", 10.0, 0.2, "lower"),
+        ("proportion", 0.1, 0.2, "lower"),
+        ("proportion", 0.1, -0.3, "higher"),
+    ],
+)
+def test_planned_guardrails_clear_their_margin(
+    kind: str, mean: float, margin: float, better: str, units: Any, spec: Any
+) -> None:
+    """The verdicts of whole analyses, three variants, without any difference between them."""
+    baseline = given_baseline(kind, mean, None if kind == "proportion" else 1.5 * mean)
+    past = Past(baseline.baseline, margin=margin)
+    found = plan({"guard": past}, PlanConfig(split=(50, 25, 25), effect=0.5)).metrics["guard"]
+    assert found.n is not None
+    arm = np.repeat(np.arange(3), found.n_by_variant)
+    metric = {"kind": kind, "value": "y", "non_inferiority": margin, "better": better}
+    experiment = spec({"guard": metric}, split={"0": 2, "1": 1, "2": 1})
+    rng = np.random.default_rng(8)
+    runs, hits = 400, 0
+    for _ in range(runs):
+        if kind == "proportion":
+            y = (rng.random(len(arm)) < mean).astype(np.float64)
+        else:
+            y = rng.normal(mean, 1.5 * mean, len(arm))
+        verdict = analyze(units(experiment, arm=arm, y=y), experiment).metrics["guard"]["2"].verdict
+        hits += verdict is Verdict.NON_INFERIOR
+    # three standard errors of 400 runs at .8
+    assert hits / runs == pytest.approx(0.8, abs=0.06)

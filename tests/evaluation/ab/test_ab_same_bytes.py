@@ -13,7 +13,8 @@ import pytest
 
 from cpz.cli.outcome import encode_json
 from cpz.data.ab_metrics import Experiment
-from cpz.data.ab_units import load_units, unit_table
+from cpz.data.ab_unit_files import load_units
+from cpz.data.ab_units import unit_table
 from cpz.evaluation.ab.analyze import AnalysisConfig, analyze
 from cpz.evaluation.ab.confidence_sequence import Boundary
 
@@ -101,7 +102,7 @@ def test_threads_change_no_byte(
         "import msgspec, sys; from pathlib import Path; "
         "from cpz.cli.outcome import encode_json; "
         "from cpz.data.ab_metrics import Experiment; "
-        "from cpz.data.ab_units import load_units; "
+        "from cpz.data.ab_unit_files import load_units; "
         "from cpz.evaluation.ab.analyze import analyze; "
         "e = msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=Experiment); "
         "print(encode_json(analyze(load_units(Path(sys.argv[1]), e), e)))"

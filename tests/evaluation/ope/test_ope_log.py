@@ -1,5 +1,6 @@
 """Validation on entry, the sufficient vectors and the support mass, by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -119,3 +120,28 @@ def test_unsupported_mass_counts_by_position() -> None:
 def test_parameters_out_of_range(bad: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(bad))):
         EstimatorParameters(**bad)
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_mass_on_what_a_row_could_not_show_is_unsupported(is_shared: bool) -> None:
+    """Action 2 is shown somewhere, but was not eligible in half of the rows."""
+    n = 1000
+    eligible = np.ones((n, 3), dtype=np.bool_)
+    eligible[: n // 2, 2] = False
+    action = np.where(eligible[:, 2], 2, np.arange(n) % 2)
+    row = np.zeros(n, dtype=np.int64)
+    table = np.array([[0.7, 0.1, 0.2]])
+    policy = ActionProbabilities(table, row) if is_shared else ActionProbabilities(table[row])
+    columns = LogColumns(action, np.ones(n), np.full(n, 0.5), eligible=eligible)
+    # .2 in half of the rows; where all is eligible, every action was seen
+    assert logged_decisions(columns, policy).unsupported_mass == pytest.approx(0.1)
+    open_log = replace(columns, eligible=np.ones((n, 3), dtype=np.bool_))
+    assert logged_decisions(open_log, policy).unsupported_mass == 0.0
+
+
+@pytest.mark.parametrize("reward", [np.nan, np.inf, -1e200])
+def test_rewards_whose_squares_overflow_are_refused(reward: float) -> None:
+    policy = ActionProbabilities(np.array([[1.0]]), np.zeros(2, dtype=np.int64))
+    columns = LogColumns(np.zeros(2, dtype=np.int64), np.array([1.0, reward]), np.ones(2))
+    with pytest.raises(DataError, match="row 2"):
+        logged_decisions(columns, policy)
