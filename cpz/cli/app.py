@@ -107,6 +107,10 @@ def _options_below(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, 
 def main() -> None:
     """Run the command line and exit with its code."""
     prepare_streams()
+    # Arrow's own allocator keeps a reserve for each thread, and the pages of its buffers come new
+    # each time: some 30 MB more. Arrow reads this once, on import;
+    # worker processes inherit it
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     sys.exit(run(sys.argv[1:]))
 
 

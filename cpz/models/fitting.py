@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import lightgbm as lgb
 import numpy as np
 
 from cpz.data import keyed
@@ -118,6 +117,8 @@ def _best_n_trees(inputs: ModelInputs, batch: DecisionBatch, config: TreeConfig)
         _varies(early_part) and _varies(late_part)
     ):
         return min(config.n_trees, _SMALL_LOG_TREES)
+    import lightgbm as lgb
+
     training = training_set(inputs, early_part)
     booster = lgb.train(
         config.parameters(inputs, len(early_part)),
@@ -132,6 +133,8 @@ def _best_n_trees(inputs: ModelInputs, batch: DecisionBatch, config: TreeConfig)
 def _train(
     inputs: ModelInputs, batch: DecisionBatch, config: TreeConfig, n_trees: int
 ) -> OutcomeModel:
+    import lightgbm as lgb
+
     booster = lgb.train(
         config.parameters(inputs, len(batch)),
         training_set(inputs, batch),

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import TypeVar
 
-import lightgbm as lgb
 import msgspec
 
 from cpz.data.errors import DataError
@@ -77,6 +76,8 @@ def from_files(files: Mapping[str, bytes]) -> TrainedModel:
 
 
 def _placement(files: Mapping[str, bytes], folder: str) -> PlacementModel:
+    import lightgbm as lgb
+
     inputs = _decode(files, f"{folder}/encoder.json", ModelInputs)
     policies = _decode(files, f"{folder}/policy.json", _Policies)
     try:

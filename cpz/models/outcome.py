@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -14,6 +13,10 @@ from cpz.data.policy import Visits
 from cpz.features.decision_batch import DecisionBatch, Floats, Ints, take_visits
 from cpz.features.encoding import Encoder, fit_encoder
 from cpz.models.option_inputs import OptionInput, applicable, option_matrix
+
+if TYPE_CHECKING:
+    # loaded where it is used: it takes half a second, and pandas with it where that is installed
+    import lightgbm as lgb
 
 Objective = Literal["binary", "regression"]
 
@@ -74,7 +77,7 @@ class OutcomeModel:
     """
 
     inputs: ModelInputs
-    booster: lgb.Booster
+    booster: "lgb.Booster"
 
     @property
     def n_trees(self) -> int:
@@ -170,8 +173,10 @@ def read_inputs(batch: DecisionBatch) -> ModelInputs:
     )
 
 
-def training_set(inputs: ModelInputs, batch: DecisionBatch) -> lgb.Dataset:
+def training_set(inputs: ModelInputs, batch: DecisionBatch) -> "lgb.Dataset":
     """Return the rows as LightGBM reads them."""
+    import lightgbm as lgb
+
     design = _Design(inputs, batch.context)
     action = np.zeros(len(batch), dtype=np.int64) if batch.action is None else batch.action
     return lgb.Dataset(

@@ -10,7 +10,7 @@ from cpz.data import keyed
 from cpz.data.policy import Policy, Visits
 from cpz.data.tables import PLACEMENTS
 from cpz.simulator.closed_form import ByPlacement
-from cpz.simulator.columns import Floats, Ints, Rows, pick, row_sums, running_sums
+from cpz.simulator.columns import Floats, Ints, Rows, looked_up, pick, row_sums, running_sums
 from cpz.simulator.funnel import Shown
 from cpz.simulator.logging_policies import HIDDEN, ConfoundedPolicy, OneStepPolicy
 from cpz.simulator.situation import Situation
@@ -127,7 +127,7 @@ class Chooser:
             visits = Visits(
                 placement,
                 self.world.options(placement),
-                eligible[open_rows],
+                eligible if isinstance(open_rows, slice) else looked_up(eligible, open_rows),
                 seen if isinstance(open_rows, slice) else seen[open_rows],
             )
             p = policy.propensities(visits)

@@ -31,23 +31,37 @@ class Shown:
         return replace(self, payment=number[self.payment])
 
 
-def play(situation: Situation, noise: Noise, shown: Shown) -> Outcome:
-    """Play n visits under the options that were shown.
+def shipping_choices(situation: Situation, noise: Noise, shown: Shown) -> Ints:
+    """Return what n visits choose at the shipping step, (n,); Ks means leaving.
 
-    A visit converts when it stays at review (offer), address, shipping (offer, preselected),
-    chooses a payment method (first option), stays at confirm, and is not declined or pays by a
-    second method.
+    No memory plays a part in it.
     """
     rows = np.arange(len(situation.address))
-    to_address = noise.review >= sigmoid(situation.review[rows, shown.offer])
-    to_address &= noise.wait < situation.survival
-    to_shipping = to_address & (noise.address >= sigmoid(situation.address))
-    ships = boosted_choice(
+    return boosted_choice(
         situation.shipping[rows, shown.offer] + noise.shipping[:, :-1],
         situation.shipping_leave + noise.shipping[:, -1],
         situation.shipping_boost,
         np.maximum(shown.shipping, 0),
     )
+
+
+def play(situation: Situation, noise: Noise, shown: Shown, ships: Ints) -> Outcome:
+    """Play n visits under the options that were shown.
+
+    A visit converts when it stays at review (offer), address, shipping (offer, preselected),
+    chooses a payment method (first option), stays at confirm, and is not declined or pays by a
+    second method.
+
+    Args:
+        situation: n visits, memory included.
+        noise: the visits' noise.
+        shown: what was shown.
+        ships: (n,) their `shipping_choices`.
+    """
+    rows = np.arange(len(situation.address))
+    to_address = noise.review >= sigmoid(situation.review[rows, shown.offer])
+    to_address &= noise.wait < situation.survival
+    to_shipping = to_address & (noise.address >= sigmoid(situation.address))
     to_payment = to_shipping & (situation.is_digital | (ships < situation.shipping.shape[2]))
     chosen = boosted_choice(*_payment_utilities(situation, noise), shown.payment)
     to_confirm = to_payment & (chosen < situation.payment.shape[1])
@@ -87,7 +101,10 @@ def _payment_utilities(situation: Situation, noise: Noise) -> tuple[Floats, Floa
 def _retries(situation: Situation, noise: Noise, declined: Mask, first: Ints) -> Ints:
     """Return the method that those who were declined try next, (n,), -1 for none."""
     result = np.full(len(first), -1, dtype=np.int64)
-    again = np.flatnonzero(declined & (noise.retry < sigmoid(situation.retry)))
+    again = np.flatnonzero(declined)
+    if len(again) == 0:
+        return result
+    again = again[noise.retry[again] < sigmoid(situation.retry[again])]
     utility = situation.payment[again] + noise.retry_choice[again]
     utility[np.arange(len(again)), first[again]] = -np.inf
     best, top = best_of(utility)

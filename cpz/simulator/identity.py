@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cpz.data import keyed
+from cpz.simulator.arrow import column, texts
 from cpz.simulator.columns import Ints
 from cpz.simulator.population import Shoppers
 from cpz.simulator.world import World
@@ -26,6 +27,8 @@ CITY = "identity.city"
 DOMAIN = "identity.domain"
 
 _POOL_SEED = 20250303
+#: Of Faker's two dozen providers those that are asked; to make all of them takes twice as long.
+_PROVIDERS = ("faker.providers.person", "faker.providers.address", "faker.providers.geo")
 _MAX_HOUSE = 120
 _DOMAINS = ("example.com", "example.org", "example.net")
 
@@ -46,7 +49,7 @@ def pool_of(locale: str, size: int) -> Pool:
     """Make the pool of a locale; the same for the same Faker version."""
     from faker import Faker
 
-    fake = Faker(locale)
+    fake = Faker(locale, providers=list(_PROVIDERS))
     fake.seed_instance(_POOL_SEED)
     return Pool(
         female=tuple(fake.first_name_female() for _ in range(size)),
@@ -87,16 +90,16 @@ def identity_columns(world: World, seed: int, shoppers: Shoppers) -> dict[str, p
 
     # the id makes each address unique, as a shop requires
     local = _joined(
+        ".",
         _gather(entries.first_slug, first),
         _gather(entries.last_slug, last),
-        pa.array(shoppers.shopper).cast(pa.string()),
-        ".",
+        column(shoppers.shopper).cast(pa.string()),
     )
-    houses = pa.array(house).cast(pa.string())
+    houses = column(house).cast(pa.string())
     return {
-        "name": _joined(_gather(entries.first, first), _gather(entries.last, last), " "),
-        "email": _joined(local, _gather(pa.array(_DOMAINS), domain), "@"),
-        "address": _joined(_gather(entries.street, street), houses, " "),
+        "name": _joined(" ", _gather(entries.first, first), _gather(entries.last, last)),
+        "email": _joined("@", local, _gather(texts(_DOMAINS), domain)),
+        "address": _joined(" ", _gather(entries.street, street), houses),
         "city": _gather(entries.city, city),
     }
 
@@ -120,12 +123,12 @@ def _entries(locales: tuple[str, ...], size: int) -> _Entries:
     first = [name for pool in pools for name in pool.female + pool.male]
     last = [name for pool in pools for name in pool.last]
     return _Entries(
-        first=pa.array(first, pa.string()),
-        last=pa.array(last, pa.string()),
-        first_slug=pa.array([slug(name) for name in first], pa.string()),
-        last_slug=pa.array([slug(name) for name in last], pa.string()),
-        street=pa.array([name for pool in pools for name in pool.street], pa.string()),
-        city=pa.array([name for pool in pools for name in pool.city], pa.string()),
+        first=texts(first),
+        last=texts(last),
+        first_slug=texts([slug(name) for name in first]),
+        last_slug=texts([slug(name) for name in last]),
+        street=texts([name for pool in pools for name in pool.street]),
+        city=texts([name for pool in pools for name in pool.city]),
     )
 
 
@@ -145,9 +148,9 @@ def _draw(seed: int, purpose: str, shopper: Ints, n: int) -> Ints:
 
 
 def _gather(entries: pa.Array, rows: Ints) -> pa.Array:
-    return entries.take(pa.array(rows))
+    return entries.take(column(rows))
 
 
-def _joined(*columns: pa.Array | str) -> pa.Array:
-    """Join columns row by row; the last argument is the separator."""
-    return pc.call_function("binary_join_element_wise", list(columns))
+def _joined(separator: str, *columns: pa.Array) -> pa.Array:
+    """Join columns row by row."""
+    return pc.call_function("binary_join_element_wise", [*columns, texts([separator])[0]])

@@ -16,7 +16,7 @@ from cpz.simulator.arrivals import Arrivals, draw_arrivals
 from cpz.simulator.cart import Carts, draw_carts
 from cpz.simulator.columns import Ints, Rows, put, stacked, take
 from cpz.simulator.decision import Chooser, Decided, Logged
-from cpz.simulator.funnel import play
+from cpz.simulator.funnel import play, shipping_choices
 from cpz.simulator.ground_truth import Lived, Truth, ground_truth
 from cpz.simulator.latency import waiting_survival
 from cpz.simulator.logging_policies import HIDDEN
@@ -121,6 +121,9 @@ def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> Live
     trusts = pl.Series(HIDDEN, known.shoppers.trust[arrivals.row] > 0)
     context = context_frame(world, arrivals, known.carts, known.session_id).hstack([trusts])
     at_once = chooser.decide(known.situation, context) if observer is None else None
+    ships_at_once = (
+        None if at_once is None else shipping_choices(known.situation, known.noise, at_once.shown)
+    )
     memory = first_memory(known.shoppers)
     ends = np.cumsum(np.bincount(arrivals.visit)).tolist()
     played: list[tuple[Decided, Outcome]] = []
@@ -130,7 +133,11 @@ def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> Live
         now = by_regime(world, when, partial(_with_memory, take(known.situation, rows), before))
         put(known.situation, rows, now)
         decided = chooser.decide(now, context[rows]) if at_once is None else take(at_once, rows)
-        outcome = play(now, take(known.noise, rows), decided.shown)
+        noise, shown = take(known.noise, rows), decided.shown
+        ships = (
+            shipping_choices(now, noise, shown) if ships_at_once is None else ships_at_once[rows]
+        )
+        outcome = play(now, noise, shown, ships)
         memory = _remembered(world, when, memory, row, outcome)
         played.append((decided, outcome))
         if observer is not None:

@@ -34,7 +34,7 @@ class Noise:
         review, address, confirm, retry: (n,) uniforms.
         shipping: (n, Ks + 1) Gumbels, leaving last.
         payment: (n, Kp + 1) nested Gumbels, leaving last: each is standard Gumbel, those of one
-            nest are correlated. Not drawn where a method is not eligible.
+            nest are correlated. Meaningless where a method is not eligible.
         examines, wait: (n,) uniforms.
         decline_first: (n, Kp) uniforms, 1 where a method is not eligible.
         retry_choice: (n, Kp) Gumbels, only for visits that might see a decline.
@@ -95,7 +95,7 @@ def _table(
     table = np.full(wanted.shape[::-1], other)
     for column, mine in enumerate(wanted.T):
         rows = np.flatnonzero(mine)
-        table[column, rows] = draw(keyed.continued(visit[rows], column))
+        table[column, rows] = draw(keyed.continued(visit.take(rows), column))
     return table.T
 
 
@@ -108,10 +108,13 @@ def _nested(nests: Nests, seed: int, rows: tuple[Ints, Ints], eligible: Mask) ->
     for nest, scale in enumerate(nests.scale.tolist()):
         members = np.flatnonzero(nests.of_option == nest)
         if scale < 1.0:
-            used = np.flatnonzero(eligible[:, members].any(axis=1))
+            used = np.flatnonzero(np.logical_or.reduce(eligible.T[members]))
             u = keyed.uniform_from(keyed.continued(angle[used], nest))
             e = -np.log(keyed.uniform_from(keyed.continued(size[used], nest)))
-            shared = log_stable(u, e, scale)
+            shared = np.zeros(len(eligible))
+            shared[used] = log_stable(u, e, scale)
             for member in members.tolist():
-                noise[member, used] = scale * (shared + noise[member, used])
+                # all rows at once is faster than only those where the method is eligible
+                noise[member] += shared
+                noise[member] *= scale
     return noise.T

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from cpz.data import keyed
@@ -20,8 +21,8 @@ from cpz.data.tables import (
 )
 from cpz.simulator import timeline as tl
 from cpz.simulator.aftermath import Aftermath, refunds
-from cpz.simulator.arrow import categories, category_lists, lists, times
-from cpz.simulator.columns import Floats, Ints, Mask
+from cpz.simulator.arrow import categories, category_lists, column, lists, times
+from cpz.simulator.columns import Floats, Mask, looked_up, row_counts
 from cpz.simulator.ground_truth import Truth, bit_masks
 from cpz.simulator.identity import identity_columns
 from cpz.simulator.journey import Journeys
@@ -29,6 +30,8 @@ from cpz.simulator.money import Money
 from cpz.simulator.survey import draw_answers
 from cpz.simulator.timeline import Timeline
 from cpz.simulator.world import World
+
+Codes = npt.NDArray[np.int16]
 
 TENURE = "shopper.tenure"
 _DAY_US = 86_400_000_000
@@ -48,7 +51,7 @@ def shopper_rows(world: World, seed: int, journeys: Journeys) -> pa.Table:
     return _table(
         SHOPPERS,
         {
-            "shopper_id": pa.array(shoppers.shopper),
+            "shopper_id": column(shoppers.shopper),
             "country": categories(world.countries, shoppers.country),
             "loyalty_tier": categories(world.tiers, shoppers.tier),
             "signed_up_at": times(first_visit - tenure),
@@ -82,28 +85,28 @@ def session_rows(
     return _table(
         SESSIONS,
         {
-            "session_id": pa.array(journeys.session_id),
-            "shopper_id": pa.array(journeys.arrivals.shopper),
+            "session_id": column(journeys.session_id),
+            "shopper_id": column(journeys.arrivals.shopper),
             "started_at": times(journeys.arrivals.started_us),
             "device": categories(world.devices, carts.device),
             "country": categories(world.countries, carts.country),
             "currency": categories(distinct, currency),
-            "cart_value_minor": pa.array(carts.value_minor),
-            "n_items": pa.array(carts.n_items.astype(np.int32)),
+            "cart_value_minor": column(carts.value_minor),
+            "n_items": column(carts.n_items.astype(np.int32)),
             "top_category": categories(world.categories, carts.category),
-            "is_digital": pa.array(carts.is_digital),
-            "promotion": pa.array(carts.promotion),
-            "converted": pa.array(outcome.converted),
+            "is_digital": column(carts.is_digital),
+            "promotion": column(carts.promotion),
+            "converted": column(outcome.converted),
             "payment_method": categories(world.payment, outcome.method),
             "shipping_method": categories(world.shipping, shipped),
-            "revenue_minor": pa.array(money.revenue),
-            "discount_minor": pa.array(money.discount),
-            "fees_minor": pa.array(money.fees),
-            "shipping_cost_minor": pa.array(money.shipping_cost),
-            "margin_minor": pa.array(money.margin),
-            "duration_s": pa.array(settled.timeline.duration_s),
-            "top_sku": pa.array(carts.sku),
-            "csat": pa.array(answers.score.astype(np.int8), mask=~answers.answered),
+            "revenue_minor": column(money.revenue),
+            "discount_minor": column(money.discount),
+            "fees_minor": column(money.fees),
+            "shipping_cost_minor": column(money.shipping_cost),
+            "margin_minor": column(money.margin),
+            "duration_s": column(settled.timeline.duration_s),
+            "top_sku": column(carts.sku),
+            "csat": column(answers.score.astype(np.int8), answers.answered),
         },
     )
 
@@ -122,18 +125,18 @@ def event_rows(world: World, journeys: Journeys, settled: Settled) -> pa.Table:
     by_slot[:, tl.RETRY_SLOT : tl.RETRY_DECLINE_SLOT + 1] = payment[outcome.retry_method][:, None]
     by_slot[:, tl.LAST_SLOT :] = payment[outcome.method][:, None]
     by_slot[:, tl.CONFIRM_SLOT] = -1
-    session_id = journeys.session_id[session]
+    session_id = journeys.session_id.take(session)
     return _table(
         EVENTS,
         {
-            "event_id": pa.array(session_id * tl.EVENT_IDS + timeline.sequence),
-            "session_id": pa.array(session_id),
-            "shopper_id": pa.array(journeys.arrivals.shopper[session]),
+            "event_id": column(session_id * tl.EVENT_IDS + timeline.sequence),
+            "session_id": column(session_id),
+            "shopper_id": column(journeys.arrivals.shopper.take(session)),
             "occurred_at": times(timeline.occurred_us),
             "received_at": times(timeline.received_us),
             "type": categories(EVENT_TYPES, _event_types(outcome.converted, timeline)),
             "step": categories(STEPS, _event_steps(journeys, timeline)),
-            "option": categories(names, by_slot[session, slot]),
+            "option": categories(names, by_slot.ravel().take(session * len(tl.SLOTS) + slot)),
             "amount_minor": _event_amounts(journeys, settled),
         },
     )
@@ -146,19 +149,21 @@ def _event_amounts(journeys: Journeys, settled: Settled) -> pa.Array:
     has_amount = journeys.outcome.converted[session] & (settled.timeline.slot >= tl.LAST_SLOT)
     is_return = settled.timeline.slot == tl.RETURN_SLOT
     amount = np.where(is_return, refund[session], revenue[session])
-    return pa.array(amount, mask=~has_amount)
+    return column(amount, has_amount)
 
 
-def _event_types(converted: Mask, timeline: Timeline) -> Ints:
+def _event_types(converted: Mask, timeline: Timeline) -> Codes:
     last = np.where(converted, EVENT_TYPES.index("purchased"), EVENT_TYPES.index("left"))
-    of_slot = np.array([EVENT_TYPES.index(kind) if kind else -1 for kind, _ in tl.SLOTS])
+    codes = [EVENT_TYPES.index(kind) if kind else -1 for kind, _ in tl.SLOTS]
+    of_slot = np.array(codes, dtype=np.int16)
     types = of_slot[timeline.slot]
-    return np.where(types < 0, last[timeline.session], types)
+    return np.where(types < 0, last.astype(np.int16)[timeline.session], types)
 
 
-def _event_steps(journeys: Journeys, timeline: Timeline) -> Ints:
+def _event_steps(journeys: Journeys, timeline: Timeline) -> Codes:
     """Return the step of each event; the last one belongs to the step that was entered last."""
-    of_slot = np.array([-1 if step is None else STEPS.index(step) for _, step in tl.SLOTS])
+    codes = [-1 if step is None else STEPS.index(step) for _, step in tl.SLOTS]
+    of_slot = np.array(codes, dtype=np.int16)
     final = of_slot[tl.step_of_last(journeys.outcome, journeys.carts.is_digital)]
     is_last = timeline.slot == tl.LAST_SLOT
     return np.where(is_last, final[timeline.session], of_slot[timeline.slot])
@@ -184,8 +189,9 @@ def decision_rows(
         if placement in selected:
             clicked[:, index] = selected[placement] == actions[index]
     masks = [truth.of(placement).eligible for placement in PLACEMENTS]
-    n_eligible = np.column_stack([mask.sum(axis=1) for mask in masks]).ravel()
-    shown = np.flatnonzero(np.concatenate(masks, axis=1).ravel()) % len(every_code)
+    n_eligible = np.column_stack([row_counts(mask) for mask in masks])
+    first_cell = np.repeat(np.arange(n) * len(every_code), n_eligible.sum(axis=1))
+    shown = np.flatnonzero(np.concatenate(masks, axis=1).ravel()) - first_cell
     session_id = journeys.session_id[row]
     converted = journeys.outcome.converted[row]
     policies = list(dict.fromkeys(policy_names[placement] for placement in PLACEMENTS))
@@ -193,20 +199,20 @@ def decision_rows(
     return _table(
         DECISIONS,
         {
-            "decision_id": pa.array(session_id * _DECISION_IDS + place),
-            "session_id": pa.array(session_id),
-            "shopper_id": pa.array(journeys.arrivals.shopper[row]),
+            "decision_id": column(session_id * _DECISION_IDS + place),
+            "session_id": column(session_id),
+            "shopper_id": column(journeys.arrivals.shopper[row]),
             "decided_at": times(journeys.arrivals.started_us[row]),
             "placement": categories(PLACEMENTS, place),
-            "eligible": lists(n_eligible[at], categories(names, every_code[shown])),
+            "eligible": lists(n_eligible.ravel()[at], categories(names, every_code[shown])),
             "action": categories(names, every_code[first_code[place] + taken[at]]),
-            "position": pa.array(np.zeros(len(at), dtype=np.int16)),
-            "propensity": pa.array(propensity.ravel()[at]),
+            "position": column(np.zeros(len(at), dtype=np.int16)),
+            "propensity": column(propensity.ravel()[at]),
             "policy": categories(policies, policy[place]),
             # an offer is never selected, so whether it was clicked is not known
-            "clicked": pa.array(clicked.ravel()[at], mask=place == PLACEMENTS.index("offer")),
-            "converted": pa.array(converted),
-            "reward": pa.array(converted.astype(np.float64)),
+            "clicked": column(clicked.ravel()[at], place != PLACEMENTS.index("offer")),
+            "converted": column(converted),
+            "reward": column(converted.astype(np.float64)),
         },
     )
 
@@ -215,26 +221,25 @@ def truth_rows(journeys: Journeys, truth: Truth) -> pa.Table:
     """Return the sealed truth."""
     row = journeys.arrivals.row
     columns: dict[str, pa.Array] = {
-        "session_id": pa.array(journeys.session_id),
-        "shopper_id": pa.array(journeys.arrivals.shopper),
-        "price_sensitivity": pa.array(journeys.shoppers.price_sensitivity[row]),
-        "patience": pa.array(journeys.shoppers.patience[row]),
-        "trust": pa.array(truth.trust),
-        "fault_mask": pa.array(np.zeros(len(row), dtype=np.int64)),
+        "session_id": column(journeys.session_id),
+        "shopper_id": column(journeys.arrivals.shopper),
+        "price_sensitivity": column(journeys.shoppers.price_sensitivity[row]),
+        "patience": column(journeys.shoppers.patience[row]),
+        "trust": column(truth.trust),
+        "fault_mask": column(np.zeros(len(row), dtype=np.int64)),
     }
     for placement in PLACEMENTS:
         values = truth.of(placement)
-        n_eligible = values.eligible.sum(axis=1)
-        columns[f"{placement}_eligible"] = pa.array(bit_masks(values.eligible))
-        columns[f"{placement}_potential"] = pa.array(values.potential)
-        for name, column in (
+        n_eligible = row_counts(values.eligible)
+        columns[f"{placement}_eligible"] = column(bit_masks(values.eligible))
+        columns[f"{placement}_potential"] = column(values.potential)
+        for name, found in (
             ("expected", values.expected),
             ("expected_margin", values.margin),
             ("propensity", values.propensity),
         ):
-            columns[f"{placement}_{name}"] = lists(n_eligible, pa.array(column), VALUES)
+            columns[f"{placement}_{name}"] = lists(n_eligible, column(found), VALUES)
     eligible = truth.payment.eligible
-    visit, method = np.divmod(np.flatnonzero(eligible.ravel()), eligible.shape[1])
-    taste = journeys.shoppers.payment_taste[row[visit], method]
-    columns["payment_taste"] = lists(eligible.sum(axis=1), pa.array(taste), VALUES)
+    taste = looked_up(journeys.shoppers.payment_taste, row)[eligible]
+    columns["payment_taste"] = lists(row_counts(eligible), column(taste), VALUES)
     return _table(TRUTH, columns)

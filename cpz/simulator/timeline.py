@@ -148,10 +148,10 @@ def draw_timeline(
     flat = np.flatnonzero(present.ravel())
     session = flat // len(SLOTS)
     slot = flat - session * len(SLOTS)
-    n_events = present.sum(axis=1)
+    n_events = np.bincount(session, minlength=len(present))
     first = np.cumsum(n_events) - n_events
-    number = np.arange(len(flat)) - first[session]
-    ids = session_id[session]
+    number = np.arange(len(flat)) - np.repeat(first, n_events)
+    ids = np.repeat(session_id, n_events)
     z = keyed.normal(seed, STEP_TIME, ids, _KEY[slot])
     seconds = clock.step_median_s * _PACE[slot] * np.exp(clock.step_sd * z)
     # what follows a challenge waits for it to end; each visit has a last event, so something does
@@ -162,11 +162,11 @@ def draw_timeline(
     steps_us = np.maximum((seconds * _US).astype(np.int64), 1)
     steps_us[first] = 0
     total_us = np.cumsum(steps_us)
-    elapsed_us = total_us - total_us[first][session]
+    begun_us = total_us[first]
     n_later = present[:, RETURN_SLOT] * 1 + present[:, CHARGEBACK_SLOT]
-    duration_us = elapsed_us[first + n_events - n_later - 1]
-    elapsed_us += _days_later(behaviour, seed, ids, slot)
-    occurred = started_us[session] + elapsed_us
+    duration_us = total_us[first + n_events - n_later - 1] - begun_us
+    occurred = total_us + np.repeat(started_us - begun_us, n_events)
+    occurred += _days_later(behaviour, seed, ids, slot)
     event_id = ids * EVENT_IDS + number
     late = keyed.uniform(seed, IS_LATE, event_id) < clock.late_share
     mean = np.where(late, clock.late_mean_s, clock.received_mean_s)

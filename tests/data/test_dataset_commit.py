@@ -43,6 +43,22 @@ def test_parts_are_read_in_order(workspace: Workspace) -> None:
     assert not again.has("events")
 
 
+def test_columns_come_in_the_order_asked_for_and_unknown_ones_are_refused(
+    workspace: Workspace,
+) -> None:
+    rows = pa.table({"session_id": pa.array([1], pa.int64()), "n_items": pa.array([2], pa.int32())})
+    made = build(workspace, "a", RECIPE, [lambda: {"sessions": rows}])
+    assert made.frame("sessions", ["n_items", "session_id"]).columns == ["n_items", "session_id"]
+    with pytest.raises(DataError, match=r"sessions cannot be read.*price"):
+        made.frame("sessions", ["session_id", "price"])
+
+
+def test_a_table_is_let_go_of_once_it_is_written(workspace: Workspace) -> None:
+    tables = sessions(1, 2)
+    stage(workspace, "a", RECIPE).write_part(0, tables)
+    assert tables == {}
+
+
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     parts: list[dict[str, Part]] = []
     for root in ("one", "two"):

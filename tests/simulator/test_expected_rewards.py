@@ -17,7 +17,7 @@ from cpz.simulator.cart import Carts, draw_carts
 from cpz.simulator.closed_form import ByPlacement, expected_values
 from cpz.simulator.columns import Ints, take
 from cpz.simulator.decision import Chooser, Decided
-from cpz.simulator.funnel import play
+from cpz.simulator.funnel import play, shipping_choices
 from cpz.simulator.journey import context_frame
 from cpz.simulator.logging_policies import logging_policies
 from cpz.simulator.memory import first_memory
@@ -96,7 +96,7 @@ def replicated(world: World, placement: str, n: int, replications: int) -> Repli
             offer=redraw(rng, drawn.offer_propensity, drawn.offer),
         )
         shown = replace(others, **{placement: np.full(len(rows), option)})
-        outcome = play(many, noise, shown)
+        outcome = play(many, noise, shown, shipping_choices(many, noise, shown))
         settled = settle(world, cart, outcome, shown.offer).margin.reshape(n, replications)
         bought.append(outcome.converted.reshape(n, replications).mean(axis=1))
         earned.append(settled.mean(axis=1))

@@ -13,7 +13,7 @@ from cpz.simulator.cart import draw_carts
 from cpz.simulator.closed_form import expected_values
 from cpz.simulator.columns import Floats, Ints, first_alike, put, take, take_columns
 from cpz.simulator.decision import Chooser
-from cpz.simulator.funnel import Shown, play, potentials
+from cpz.simulator.funnel import Shown, play, potentials, shipping_choices
 from cpz.simulator.ground_truth import Lived, bit_masks, ground_truth
 from cpz.simulator.journey import context_frame
 from cpz.simulator.logging_policies import logging_policies
@@ -38,7 +38,8 @@ def lived(world: World) -> Lived:
     context = context_frame(world, arrivals, carts, arrivals.shopper * 65_536)
     decided = Chooser(world, 3, logging_policies(world.scenario)).decide(situation, context)
     noise = draw_noise(world, 3, arrivals.shopper, arrivals.visit, situation)
-    outcome = play(situation, noise, decided.shown)
+    shown = decided.shown
+    outcome = play(situation, noise, shown, shipping_choices(situation, noise, shown))
     regime = np.zeros(len(shopper), dtype=np.int64)
     return Lived(regime, carts, situation, noise, decided, outcome)
 
