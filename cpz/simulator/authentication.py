@@ -17,7 +17,8 @@ def challenge_rates(world: World) -> Floats:
     behaviour = world.scenario.behaviour.authentication
     methods = world.scenario.payment.values()
     by_issuer = np.array([method.authentication == "issuer" for method in methods])
-    return _wanted(world)[:, None] * by_issuer * (1.0 - behaviour.frictionless)
+    result: Floats = _wanted(world)[:, None] * by_issuer * (1.0 - behaviour.frictionless)
+    return result
 
 
 def failure_rates(world: World) -> Floats:

@@ -9,22 +9,34 @@ import numpy as np
 
 from cpz.data import keyed
 from cpz.simulator.columns import Floats, Ints
+from cpz.simulator.settings import Latency
 from cpz.simulator.world import World
 
 DELAY = "latency.delay"
+QUANTILE = "latency.quantile"
 
 
 def waiting_survival(world: World, seed: int, shopper: Ints, visit: Ints, device: Ints) -> Floats:
     """Return the probability that a visit survives its wait, (n,); 1 without any delay."""
     latency = world.scenario.latency
-    if latency.delay_ms == 0:
+    if latency.delay_ms == 0 and not latency.quantiles:
         return np.ones(len(shopper))
-    z = keyed.normal(seed, DELAY, shopper, visit)
-    delay_ms = latency.delay_ms * np.exp(latency.delay_sd * z)
+    delay_ms = delays(latency, seed, shopper, visit)
     devices = tuple(world.scenario.devices.values())
     slope = np.array([d.latency_slope for d in devices])[device]
     scale_ms = np.array([d.latency_scale_ms for d in devices])[device]
     return survival(delay_ms, latency.slope_factor * slope, scale_ms)
+
+
+def delays(latency: Latency, seed: int, shopper: Ints, visit: Ints) -> Floats:
+    """Return how many milliseconds each visit waits, (n,): the lognormal part and the measured."""
+    z = keyed.normal(seed, DELAY, shopper, visit)
+    delay_ms: Floats = latency.delay_ms * np.exp(latency.delay_sd * z)
+    if latency.quantiles:
+        probability, value_ms = np.array(latency.quantiles).T
+        u = keyed.uniform(seed, QUANTILE, shopper, visit)
+        delay_ms = delay_ms + np.interp(u, probability, value_ms)
+    return delay_ms
 
 
 def survival(delay_ms: Floats, slope: Floats, scale_ms: Floats) -> Floats:

@@ -6,8 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from cpz.data.documents import convert_document
 from cpz.data.errors import ConfigError, nearest
+from cpz.simulator.load_test_file import with_load_test
 from cpz.simulator.scenario_check import check
 from cpz.simulator.settings import Scenario
 
@@ -33,7 +36,9 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> Scenario:
 
     Args:
         name_or_path: a name of `scenario_names()`, or the path of a .toml file.
-        overrides: `dotted.key=value`, the value in TOML, e.g. `logging.payment.epsilon=0.1`.
+        overrides: `dotted.key=value`, the value in TOML, e.g. `logging.payment.epsilon=0.1`;
+            what is no TOML, such as `logging.payment.policy=uniform`, is text. Paths in an
+            override are relative to the working folder, those in a file to the file.
 
     Raises:
         ConfigError: unknown scenario or key, wrong type, bad TOML, value out of range.
@@ -43,7 +48,7 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> Scenario:
     """
     values = _read(name_or_path, ())
     for override in overrides:
-        values = _merged(values, _parse_override(override))
+        values = _merged(values, with_load_test(_parse_override(override), Path()))
     where = f"scenario {name_or_path!r}"
     scenario: Scenario = convert_document(values, Scenario, where, path=name_or_path)
     check(scenario)
@@ -55,7 +60,8 @@ def _read(name_or_path: str, seen: tuple[str, ...]) -> dict[str, Any]:
     if name_or_path in seen:
         chain = " -> ".join((*seen, name_or_path))
         raise ConfigError(f"scenario {name_or_path!r}: extends itself ({chain})")
-    values, default_name = _read_one(name_or_path)
+    own, default_name = _read_one(name_or_path)
+    values = dict(with_load_test(own, Path(name_or_path).parent))
     base = values.pop("extends", None)
     values.setdefault("name", default_name)
     if base is None:
@@ -99,13 +105,23 @@ def _parse_override(override: str) -> dict[str, Any]:
             f"override {override!r}: expected dotted.key=value",
             hint="for example logging.payment.epsilon=0.1",
         )
+    key, value = key.strip(), value.strip()
     try:
-        return tomllib.loads(f"{key.strip()} = {value.strip()}")
+        tomllib.loads(f"{key} = 0")
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(
-            f"override {override!r}: {value.strip()!r} is not a TOML value ({error})",
-            hint="strings need quotes, for example logging.payment.policy='uniform'",
+            f"override {override!r}: {key!r} is not a dotted key ({error})"
         ) from error
+    try:
+        return tomllib.loads(f"{key} = {value}")
+    except tomllib.TOMLDecodeError as error:
+        if not value or value[0] in "[{'\"":
+            raise ConfigError(
+                f"override {override!r}: {value!r} is not a TOML value ({error})",
+                hint="for example 0.1, true, 'text' or ['DE', 'NL']",
+            ) from error
+        # a bare word is text; where the field is none, the check of types says what it is
+        return tomllib.loads(f"{key} = {msgspec.json.encode(value).decode()}")
 
 
 def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ def check(scenario: Scenario) -> None:
     _check_markets(scenario)
     _check_references(scenario)
     _check_eligibility(scenario)
+    _check_latency(scenario)
     _check_schedules(scenario)
 
 
@@ -86,6 +87,17 @@ def _check_schedules(scenario: Scenario) -> None:
             key = f"schedules: {schedule.key}"
             raise _fail(scenario, key, f"a {schedule.kind} needs days above 0, got 0")
     regimes(scenario)
+
+
+def _check_latency(scenario: Scenario) -> None:
+    knots = scenario.latency.quantiles
+    if not knots:
+        return
+    probability, value_ms = zip(*knots, strict=True)
+    rises = all(list(column) == sorted(column) for column in (probability, value_ms))
+    if not rises or probability[0] != 0 or probability[-1] != 1:
+        message = "expected pairs (probability, ms) that rise from probability 0 to 1"
+        raise _fail(scenario, "latency.quantiles", f"{message}, got {list(map(list, knots))}")
 
 
 def _check_eligibility(scenario: Scenario) -> None:

@@ -6,6 +6,7 @@ weights form a regime, and each regime is a scenario of its own.
 """
 
 import math
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -20,21 +21,25 @@ _MAX_REGIMES = 240
 
 #: What may change while shoppers are under way; all else is fixed when a shopper is drawn.
 SCHEDULABLE = (
-    "behaviour.review.",
-    "behaviour.address.",
-    "behaviour.shipping.",
-    "behaviour.payment.",
-    "behaviour.authentication.",
-    "behaviour.authorisation.",
-    "behaviour.confirm.",
-    "behaviour.memory.",
-    "categories.",
-    "devices.",
-    "latency.",
-    "payment.",
-    "shipping.",
-    "offer.",
+    "behaviour.review.*",
+    "behaviour.address.*",
+    "behaviour.shipping.*",
+    "behaviour.payment.*",
+    "behaviour.authentication.*",
+    "behaviour.authorisation.*",
+    "behaviour.confirm.*",
+    "behaviour.memory.*",
+    "categories.*",
+    "devices.*",
+    "latency.*",
+    "payment.*",
+    "shipping.*",
+    "offer.*",
     "traffic.level",
+    "markets.*.traffic_level",
+    "markets.*.strong_authentication",
+    "markets.*.decline_shift",
+    "markets.*.payment_constant.*",
 )
 
 
@@ -125,9 +130,9 @@ def _owner(scenario: Scenario, values: dict[str, Any], key: str) -> tuple[dict[s
         table = table.get(part) if isinstance(table, dict) else None
     found = table.get(name) if isinstance(table, dict) else None
     is_number = isinstance(found, int | float) and not isinstance(found, bool)
-    if not (key.startswith(SCHEDULABLE) and is_number):
+    if not (is_number and any(fnmatchcase(key, pattern) for pattern in SCHEDULABLE)):
         raise ConfigError(
             f"scenario {scenario.name!r}: schedules: {key!r} is not a constant that can change",
-            hint="expected a number under " + ", ".join(p.rstrip(".") for p in SCHEDULABLE),
+            hint="expected a number among " + ", ".join(SCHEDULABLE),
         )
     return table, name

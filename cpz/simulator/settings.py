@@ -15,6 +15,7 @@ Weight = Annotated[float, Meta(ge=0, le=1e9)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 OpenProbability = Annotated[float, Meta(gt=0, lt=1)]
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
+Milliseconds = Annotated[float, Meta(ge=0, le=60_000)]
 Spread = Annotated[float, Meta(ge=0, le=10)]
 Logit = Annotated[float, Meta(ge=-50, le=50)]
 BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
@@ -122,6 +123,8 @@ class Market(Settings, frozen=True):
     `payment_constant` is what a method's utility needs beside log share, taste and habit so that
     purchases have the shares of `payment_share` (Train, section 2.8). `strong_authentication` is
     the share of payments that the market wants authenticated, exemptions taken off.
+    `traffic_level` is a factor on the market's traffic, for schedules: as it changes, the mix of
+    markets drifts; it moves the market's visits in time, not their number.
     """
 
     share: Weight
@@ -133,6 +136,7 @@ class Market(Settings, frozen=True):
     payment_share: dict[str, Weight]
     decline_shift: Logit = 0.0
     strong_authentication: Probability = 0.0
+    traffic_level: Positive = 1.0
     minor_digits: Annotated[int, Meta(ge=0, le=3)] = 2
     payment_constant: dict[str, Logit] = {}
 
@@ -152,14 +156,21 @@ class Device(Settings, frozen=True):
 
 
 class Latency(Settings, frozen=True):
-    """The time a decision takes: lognormal around `delay_ms`, fixed where `delay_sd` is 0.
+    """The time a decision takes: `delay_ms` and, on top of it, a draw from `quantiles`.
 
-    `slope_factor` scales the devices' slopes.
+    Attributes:
+        delay_ms: lognormal around this, fixed where `delay_sd` is 0.
+        delay_sd: its spread on the log scale.
+        slope_factor: scales the devices' slopes.
+        quantiles: pairs (probability, ms) from probability 0 to 1, linear in between; empty for
+            none. In a file or an override, `from_load` names a load test's result to take them
+            from (`cpz.simulator.load_test_file`); a loaded scenario holds the numbers alone.
     """
 
-    delay_ms: Annotated[float, Meta(ge=0, le=60_000)] = 0.0
+    delay_ms: Milliseconds = 0.0
     delay_sd: Spread = 0.0
     slope_factor: Annotated[float, Meta(ge=0, le=100)] = 1.0
+    quantiles: tuple[tuple[Probability, Milliseconds], ...] = ()
 
 
 class Catalogue(Settings, frozen=True):

@@ -101,7 +101,7 @@ def _allowed(names: Sequence[str], lists: Iterable[tuple[str, ...]]) -> Mask:
 def compile_world(scenario: Scenario) -> World:
     """Build the lookup arrays of a checked scenario and of each regime of its schedules."""
     found, of_hour = regimes(scenario)
-    level = np.array([s.traffic.level for s in found])[of_hour]
+    level = np.array([_traffic_levels(s) for s in found])[of_hour].T
     base = _compiled(scenario, level)
     if not scenario.schedules:
         return base
@@ -109,7 +109,12 @@ def compile_world(scenario: Scenario) -> World:
     return replace(base, regimes=worlds, regime_of_hour=of_hour)
 
 
+def _traffic_levels(scenario: Scenario) -> list[float]:
+    return [scenario.traffic.level * m.traffic_level for m in scenario.markets.values()]
+
+
 def _compiled(scenario: Scenario, level: Floats) -> World:
+    """Build the arrays of one scenario; `level` is each market's traffic factor by hour, (C, H)."""
     s = scenario
     countries, devices, payment = tuple(s.markets), tuple(s.devices), tuple(s.payment)
     methods = s.payment.values()
@@ -132,7 +137,12 @@ def _compiled(scenario: Scenario, level: Floats) -> World:
         gender_cdf=_cdf(s.population.gender_share.values()),
         category_cdf=_cdf(c.share for c in s.categories.values()),
         device_cdf=np.array([_cdf(_by_name(devices, m.device_share)) for m in s.markets.values()]),
-        intensity_cdf=np.array([_intensity_cdf(s, m.timezone, level) for m in s.markets.values()]),
+        intensity_cdf=np.array(
+            [
+                _intensity_cdf(s, m.timezone, mine)
+                for m, mine in zip(s.markets.values(), level, strict=True)
+            ]
+        ),
         minor_per_cent=np.array(
             [m.units_per_eur * 10.0 ** (m.minor_digits - 2) for m in s.markets.values()]
         ),

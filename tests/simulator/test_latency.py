@@ -39,6 +39,15 @@ def test_the_two_presets_are_the_two_published_ends() -> None:
         assert 1 - mean_survival(world, "mobile_android") == pytest.approx(lost, abs=0.002)
 
 
+@pytest.mark.parametrize("preset", ["latency-low", "baseline", "latency-high"])
+def test_100_ms_lie_between_the_published_ends_on_every_device(preset: str) -> None:
+    fixed = ["latency.delay_ms=100.0", "latency.delay_sd=0.0"]
+    world = compile_world(load_scenario(preset, fixed))
+    for device in world.devices:
+        # the constants are rounded to three digits
+        assert 0.024 - 0.001 <= 1 - mean_survival(world, device) <= 0.084 + 0.001
+
+
 def test_without_delay_nobody_waits(world: World) -> None:
     assert mean_survival(world, "desktop") == 1.0
 

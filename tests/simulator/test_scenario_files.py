@@ -87,7 +87,9 @@ def test_a_market_without_shipping_is_refused() -> None:
         load_scenario("baseline", only)
 
 
-@pytest.mark.parametrize("override", ["horizon.days", "=3", "horizon.days=", "horizon.days=a b"])
+@pytest.mark.parametrize(
+    "override", ["horizon.days", "=3", "horizon.days=", "a b=3", "horizon.days=[3"]
+)
 def test_a_malformed_override_is_refused(override: str) -> None:
     with pytest.raises(ConfigError, match="override"):
         load_scenario("baseline", [override])
@@ -112,3 +114,31 @@ def test_a_missing_file_and_a_circle_are_refused(tmp_path: Path) -> None:
     path.write_text("extends = 3\n")
     with pytest.raises(ConfigError, match="extends"):
         load_scenario(str(path))
+
+
+def test_text_needs_no_quotes_where_the_field_is_text() -> None:
+    scenario = load_scenario(
+        "tiny", ["logging.payment.policy=uniform", "markets.DE.timezone = Europe/Paris"]
+    )
+    assert scenario.logging.payment.policy == "uniform"
+    assert scenario.markets["DE"].timezone == "Europe/Paris"
+    quoted = load_scenario("tiny", ["logging.payment.policy='uniform'"])
+    assert quoted.logging == scenario.logging
+
+
+@pytest.mark.parametrize(
+    ("override", "kind"),
+    [
+        ("horizon.days=a b", "int"),
+        ("payment.card.decline_rate=low", "float"),
+        ("payment.card.storable=yes", "bool"),
+        ("payment.card.countries=DE", "array"),
+        ("logging.payment.policy=3", "str"),
+    ],
+)
+def test_a_wrong_type_is_named_with_the_one_expected(override: str, kind: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_scenario("tiny", [override])
+    key = override.partition("=")[0]
+    assert key in caught.value.message
+    assert f"expected `{kind}`" in caught.value.message

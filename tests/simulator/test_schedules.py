@@ -13,6 +13,7 @@ from cpz.simulator.scenario import load_scenario
 from cpz.simulator.schedule import hourly_weights, regimes, weight_at
 from cpz.simulator.settings import Schedule
 from cpz.simulator.true_value import expected_rewards
+from cpz.simulator.world import compile_world
 
 KEY = "payment.card.decline_rate"
 
@@ -112,3 +113,40 @@ def test_an_outage_shows_in_the_log_and_in_the_truth(tmp_path: Path) -> None:
         se = np.sqrt((mean[half] * (1 - mean[half])).sum())
         # four standard errors, two comparisons
         assert abs((y[half] - mean[half]).sum()) < 4 * se
+
+
+def test_a_market_s_traffic_moves_the_mix_and_nothing_else(tmp_path: Path) -> None:
+    """The share of Dutch visits before the step is their intensity's; their number stays."""
+    quick = "population.pool_size=10"
+    override = "schedules=[{key='markets.NL.traffic_level', kind='step', to=3.0, first_day=7.0}]"
+    flat, drifting = (
+        simulate(
+            Workspace(tmp_path),
+            load_scenario("tiny", given),
+            SimulationConfig(name, 8_000, 5),
+            lambda _: None,
+        )
+        for name, given in (("flat", [quick]), ("drifting", [quick, override]))
+    )
+    world = compile_world(load_scenario("tiny", [override]))
+    at = pl.col("started_at") < datetime(2025, 3, 10, tzinfo=UTC)
+    before = {}
+    for name, dataset in (("flat", flat), ("drifting", drifting)):
+        sessions = dataset.frame("sessions", ["country", "started_at", "shopper_id"])
+        sessions = sessions.with_columns(pl.col("country").cast(pl.String))
+        for country in ("NL", "DE"):
+            mine = sessions.filter(pl.col("country") == country)
+            before[name, country] = (len(mine), len(mine.filter(at)))
+    # the same visits, and Germany's at the same times
+    assert before["flat", "DE"] == before["drifting", "DE"]
+    n, early = before["drifting", "NL"]
+    assert n == before["flat", "NL"][0]
+    share = world.intensity_cdf[world.countries.index("NL"), 7 * 24]
+    # about a quarter instead of half; four standard errors
+    assert early / n == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / n))
+    assert share < 0.3
+
+
+def test_a_market_s_share_itself_is_not_scheduled() -> None:
+    with pytest.raises(ConfigError, match=r"markets\.NL\.share"):
+        load_scenario("tiny", ["schedules=[{key='markets.NL.share', kind='step', to=0.5}]"])

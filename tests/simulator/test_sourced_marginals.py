@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -9,11 +10,15 @@ import pytest
 from cpz.data.dataset import Dataset
 from cpz.data.truth import option_table, read_truth
 from cpz.data.workspace import Workspace
+from cpz.simulator.decision import Chooser
+from cpz.simulator.journey import travel
+from cpz.simulator.logging_policies import logging_policies
+from cpz.simulator.plan import ranges
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario import Scenario, load_scenario
 from cpz.simulator.summary import Summary, summary
 from cpz.simulator.true_value import expected_rewards
-from cpz.simulator.world import World
+from cpz.simulator.world import World, compile_world
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,7 @@ def test_devices_are_mostly_phones_and_desktop_converts_better(found: Summary) -
     [
         ("NL", ("ideal",), 0.70),  # yStats, secondary
         ("SE", ("pay_later",), 0.24),  # paysecure, secondary
+        ("BR", ("pix",), 0.34),  # guess
         ("US", ("paypal", "apple_pay", "google_pay"), 0.45),  # GPR 2025: wallets 39 and more
         ("JP", ("konbini",), 0.13),  # guess, as all of Japan
     ],
@@ -49,7 +55,7 @@ def test_method_shares_by_market(
 ) -> None:
     bought = baseline.frame("sessions").filter(pl.col("converted") & (pl.col("country") == country))
     used = bought["payment_method"].cast(pl.String).is_in(list(methods)).mean()
-    # calibrated to half a point; four standard errors of the sample
+    # calibrated on one seed, 1.5 points off at worst on others; four standard errors of the sample
     assert used == pytest.approx(share, abs=0.01 + 4 * np.sqrt(share * (1 - share) / len(bought)))
 
 
@@ -66,9 +72,13 @@ def test_declines_and_what_follows_them(baseline: Dataset, found: Summary) -> No
     tried = after.filter(
         (pl.col("event_id") > pl.col("first")) & (pl.col("type") == "option_selected")
     )
-    # guardianpays, secondary, multi-answer: 34 % try another card against 39 % who give up, 47 %
-    # of those who do one or the other; here a retry is by any method
-    assert 0.34 < tried["session_id"].n_unique() / len(declined) < 0.61
+    # guardianpays, secondary, multi-answer: 34 % try another card, 39 % give up, 10 % go elsewhere.
+    # At least those 34 %, at most 47 %, were all who gave no such answer to end like those who did
+    # and nobody went elsewhere (34 / 73); the default is calibrated to 34 / 83
+    share = tried["session_id"].n_unique() / len(declined)
+    band = 4 * np.sqrt(0.41 * 0.59 / len(declined))
+    assert 0.34 - band < share < 0.47 + band
+    assert share == pytest.approx(34 / 83, abs=band)
 
 
 def test_hours_follow_the_published_curve(baseline: Dataset, world: World) -> None:
@@ -80,19 +90,77 @@ def test_hours_follow_the_published_curve(baseline: Dataset, world: World) -> No
     assert (((by_hour - expected) ** 2) / expected).sum() < 60
 
 
+def _conversion(scenario: Scenario, market: str, n_sessions: int = 30_000) -> float:
+    """Return the conversion of one market alone, on the same shoppers whatever the scenario."""
+    alone = {
+        name: msgspec.structs.replace(m, share=float(name == market))
+        for name, m in scenario.markets.items()
+    }
+    world = compile_world(msgspec.structs.replace(scenario, markets=alone))
+    chooser = Chooser(world, 3, logging_policies(world.scenario))
+    converted = [
+        travel(chooser, *shoppers.ids(world, 3), None)[0].outcome.converted
+        for shoppers in ranges(world, 3, n_sessions, 16_384)
+    ]
+    return float(np.concatenate(converted).mean())
+
+
+def _lift(market: str, method: str) -> float:
+    """Return the relative effect on conversion of offering a method in a market."""
+    scenario = load_scenario("baseline")
+    settings = scenario.payment[method]
+    open_in = settings.countries or tuple(scenario.markets)
+    # one that is offered nowhere else moves to another market, since an empty list means everywhere
+    elsewhere = tuple(m for m in open_in if m != market) or (
+        next(m for m in scenario.markets if m != market),
+    )
+    without = msgspec.structs.replace(settings, countries=elsewhere)
+    poorer = msgspec.structs.replace(scenario, payment={**scenario.payment, method: without})
+    return _conversion(scenario, market) / _conversion(poorer, market) - 1
+
+
 @pytest.mark.slow
-def test_one_more_relevant_method_is_worth_what_stripe_found(tmp_path: Path) -> None:
-    """Stripe 2025 (randomised): +7.4 % conversion, the mean of 50 methods; half to twice of it."""
-    values = []
-    for name, overrides in (("with", []), ("without", ["payment.ideal.countries=['SE']"])):
-        scenario = load_scenario(
-            "tiny", [*overrides, "markets.SE.share=0.0", "markets.DE.share=0.0"]
-        )
-        config = SimulationConfig(name, 40_000, 3)
-        dataset = simulate(Workspace(tmp_path), scenario, config, lambda _: None)
-        values.append(dataset.frame("sessions")["converted"].mean())
-    lift = values[0] / values[1] - 1  # type: ignore[operator]
-    assert lift > 0.037
+def test_one_more_relevant_method_is_worth_what_stripe_found() -> None:
+    """Stripe 2025 (vendor, randomised): +7.4 % conversion, the mean over some 50 methods.
+
+    Here the mean over each market's methods with at least 5 % of purchases, without the one that
+    stands first by popularity: to take that away changes the order, too. One to the other end of
+    the published figures, +6.3 % (below) to +7.4 %, is widened by a third, since the methods' mix
+    is another one: 4.2 to 9.9 %.
+    """
+    scenario = load_scenario("baseline")
+    lifts = {
+        (name, method): _lift(name, method)
+        for name, market in scenario.markets.items()
+        for method, share in market.payment_share.items()
+        if share >= 0.05 and share < max(market.payment_share.values())
+    }
+    print({pair: round(lift, 3) for pair, lift in lifts.items()})
+    assert 0.042 < np.mean(list(lifts.values())) < 0.099
+    assert min(lifts.values()) > 0
+
+
+@pytest.mark.slow
+def test_apple_pay_is_worth_what_merchbar_found() -> None:
+    """Merchbar 2015 (vendor, one shop): +6.3 % conversion at 20 % of purchases.
+
+    Our share in the United States is 15 %: in proportion to the share 4.7 %, as published 6.3 %.
+    Conversion is of 30,000 sessions on the same noise; 5 % of them change, at most, so that the
+    standard error of the lift is below sqrt(0.05 / 30,000) / 0.29 = 0.45 %; two on either side.
+    """
+    assert 0.047 - 0.009 < _lift("US", "apple_pay") < 0.063 + 0.009
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["latency-low", "baseline", "latency-high"])
+def test_100_ms_cost_what_the_two_ends_say(preset: str) -> None:
+    """Akamai 2017: -2.4 % (desktop), Deloitte 2020: -8.4 %, secondary both."""
+    slow = [f"latency.delay_ms={ms}" for ms in (0.0, 100.0)]
+    fast, late = (
+        _conversion(load_scenario(preset, [delay, "latency.delay_sd=0.0"]), "FR") for delay in slow
+    )
+    # every visit that is lost would have been one of 30,000 * 0.3 purchases: binomial
+    assert 0.024 - 4 * np.sqrt(0.024 / 9_000) < 1 - late / fast < 0.084 + 4 * np.sqrt(0.084 / 9_000)
 
 
 @pytest.mark.slow
