@@ -1,5 +1,7 @@
 """`simulate`: plan the parts, simulate them in one or several processes, commit the dataset."""
 
+import ctypes
+import os
 import pickle
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -62,7 +64,7 @@ class SimulationConfig:
     n_sessions: int
     seed: int
     jobs: int = 1
-    part_sessions: int = 24_576
+    part_sessions: int = 20480
     sessions_per_job: int = 150_000
 
     def __post_init__(self) -> None:
@@ -137,6 +139,7 @@ def simulate(
         for index, record in finished:
             records[index] = record
             progress(tasks[index].shoppers.n_sessions)
+    _hand_back_memory()
     return commit(staging, config.dataset, recipe, [records[task.index] for task in tasks])
 
 
@@ -278,3 +281,10 @@ def _keep_freed_memory() -> None:
     does nothing.
     """
     np.empty(_LARGE_BLOCK, dtype=np.uint8)
+
+
+def _hand_back_memory() -> None:
+    """Return what `_keep_freed_memory` kept, so that what follows does not come on top of it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:  # glibc alone has it
+        trim(0)

@@ -1,12 +1,17 @@
 """What a simulated dataset looks like at a glance: values only, rendering is the caller's."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 
 from cpz.data.dataset import Dataset
 from cpz.data.tables import PLACEMENTS, STEPS
+from cpz.simulator.tallies import tally
 from cpz.simulator.traffic_summary import (
     DayCount,
     FaultCount,
@@ -45,7 +50,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class PropensityRange:
-    """The logged propensities of a placement's decisions."""
+    """The logged propensities of a placement's decisions; infinite where all are missing."""
 
     placement: str
     n_decisions: int
@@ -92,8 +97,8 @@ class Summary:
 def summary(dataset: Dataset) -> Summary:
     """Summarise a simulated dataset; reads the columns it needs, part by part."""
     columns = ("device", "country", "payment_method", "converted")
-    sessions = _counts(dataset, "sessions", columns)
-    events = _counts(dataset, "events", ("type", "step"))
+    sessions = tally(dataset, "sessions", columns)
+    events = tally(dataset, "events", ("type", "step"))
     n = int(sessions["n"].sum())
     purchases = int(sessions.filter("converted")["n"].sum())
     kinds = ("payment_declined", "authentication_challenged", "authentication_failed")
@@ -117,18 +122,6 @@ def summary(dataset: Dataset) -> Summary:
         by_day=by_day(dataset),
         faults=fault_counts(dataset),
     )
-
-
-def _counts(dataset: Dataset, table: str, columns: Sequence[str]) -> pl.DataFrame:
-    """Count the rows of each combination of category values, one part in memory at a time."""
-    counted = [
-        pl.read_parquet(file, columns=list(columns), glob=False)
-        .with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-        .group_by(columns)
-        .agg(n=pl.len().cast(pl.Int64))
-        for file in dataset.files(table)
-    ]
-    return pl.concat(counted).group_by(columns).agg(pl.col("n").sum())
 
 
 def _n_events(events: pl.DataFrame, kind: str) -> int:
@@ -164,20 +157,29 @@ def _methods(sessions: pl.DataFrame, purchases: int) -> tuple[Share, ...]:
 
 
 def _propensities(dataset: Dataset) -> tuple[PropensityRange, ...]:
-    parts = [
-        pl.read_parquet(file, columns=["placement", "propensity"], glob=False)
-        .group_by(pl.col("placement").cast(pl.String))
-        .agg(
-            n=pl.len().cast(pl.Int64),
-            low=pl.col("propensity").min(),
-            high=pl.col("propensity").max(),
-        )
-        for file in dataset.files("decisions")
-    ]
-    merged = (
-        pl.concat(parts)
-        .group_by("placement")
-        .agg(pl.col("n").sum(), pl.col("low").min(), pl.col("high").max())
-    )
-    found = {row[0]: PropensityRange(*row) for row in merged.iter_rows()}
+    found: dict[str, PropensityRange] = {}
+    for file in dataset.files("decisions"):
+        for one in _propensities_of(file):
+            before = found.get(one.placement, one)
+            found[one.placement] = PropensityRange(
+                one.placement,
+                one.n_decisions + (before.n_decisions if before is not one else 0),
+                min(before.smallest, one.smallest),
+                max(before.largest, one.largest),
+            )
     return tuple(found[placement] for placement in PLACEMENTS if placement in found)
+
+
+def _propensities_of(file: Path) -> Iterator[PropensityRange]:
+    """Yield the ranges of one part; where a fault took all propensities, an empty one."""
+    with pq.ParquetFile(file) as parquet:
+        rows = parquet.read(["placement", "propensity"])
+    placement, propensity = (rows[name].combine_chunks() for name in ("placement", "propensity"))
+    codes = placement.indices.to_numpy(zero_copy_only=False)
+    values = propensity.to_numpy(zero_copy_only=False)
+    for code, name in enumerate(placement.dictionary.to_pylist()):
+        mine = values[codes == code]
+        known = mine[~np.isnan(mine)]
+        if len(mine):
+            low, high = known.min(initial=math.inf), known.max(initial=-math.inf)
+            yield PropensityRange(name, len(mine), float(low), float(high))

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from cpz.data.dataset import Dataset
+from cpz.data.dataset import Dataset, part_files
 from cpz.data.truth import read_truth
 from cpz.simulator.faults import FAULTS
+from cpz.simulator.tallies import tally
 
 #: What ends a payment attempt that is not a purchase.
 _FAILURES = ("payment_declined", "authentication_failed")
@@ -49,9 +50,8 @@ def by_local_hour(dataset: Dataset) -> tuple[tuple[int, ...], ...]:
         name: ZoneInfo(market["timezone"])
         for name, market in dataset.manifest.recipe.settings["scenario"]["markets"].items()
     }
-    hours = _hourly(dataset)
     table = np.zeros((7, 24), dtype=np.int64)
-    for country, hour, n, _ in hours.iter_rows():
+    for country, hour, n in tally(dataset, "sessions", ("country", "started_at")).iter_rows():
         local = (datetime.fromtimestamp(0, UTC) + timedelta(hours=hour)).astimezone(zones[country])
         table[local.weekday(), local.hour] += n
     return tuple(tuple(row) for row in table.tolist())
@@ -60,12 +60,12 @@ def by_local_hour(dataset: Dataset) -> tuple[tuple[int, ...], ...]:
 def by_day(dataset: Dataset) -> tuple[DayCount, ...]:
     """Return each UTC day in order."""
     days = (
-        _hourly(dataset)
-        .group_by(pl.col("hour") // 24)
-        .agg(pl.col("n").sum(), pl.col("bought").sum())
-        .sort("hour")
+        tally(dataset, "sessions", ("started_at", "converted"))
+        .group_by(day=pl.col("started_at") // 24)
+        .agg(pl.col("n").sum(), bought=pl.col("n").filter("converted").sum())
+        .sort("day")
     )
-    failures = {(day, kind): n for day, kind, n in _failures(dataset).iter_rows()}
+    failures = _failures(dataset)
     found = []
     for day, n, bought in days.iter_rows():
         declined, failed = (failures.get((day, kind), 0) for kind in _FAILURES)
@@ -78,33 +78,21 @@ def by_day(dataset: Dataset) -> tuple[DayCount, ...]:
 
 def fault_counts(dataset: Dataset) -> tuple[FaultCount, ...]:
     """Return the faults that touched any session, from the truth's mask."""
-    mask = read_truth(dataset, ["fault_mask"])["fault_mask"].to_numpy()
-    counts = [(name, int(((mask >> bit) & 1).sum())) for bit, (name, _) in enumerate(FAULTS)]
-    return tuple(FaultCount(name, n, n / len(mask)) for name, n in counts if n)
+    counts = np.zeros(len(FAULTS), dtype=np.int64)
+    for part in part_files(dataset, "truth"):
+        mask = read_truth(dataset, ["fault_mask"], part)["fault_mask"].to_numpy()
+        counts += [int(((mask >> bit) & 1).sum()) for bit in range(len(FAULTS))]
+    n = dataset.manifest.rows("sessions")
+    named = zip(FAULTS, counts.tolist(), strict=True)
+    return tuple(FaultCount(name, count, count / n) for (name, _), count in named if count)
 
 
-def _hourly(dataset: Dataset) -> pl.DataFrame:
-    """Count sessions and purchases by country and UTC hour since 1970, part by part."""
-    parts = [
-        pl.read_parquet(file, columns=["country", "started_at", "converted"], glob=False)
-        .group_by(pl.col("country").cast(pl.String), hour=_hour("started_at"))
-        .agg(n=pl.len().cast(pl.Int64), bought=pl.col("converted").sum().cast(pl.Int64))
-        for file in dataset.files("sessions")
-    ]
-    return pl.concat(parts).group_by("country", "hour").agg(pl.col("n", "bought").sum())
-
-
-def _failures(dataset: Dataset) -> pl.DataFrame:
-    parts = [
-        pl.read_parquet(file, columns=["type", "occurred_at"], glob=False)
-        .with_columns(pl.col("type").cast(pl.String))
-        .filter(pl.col("type").is_in(_FAILURES))
-        .group_by(_hour("occurred_at").floordiv(24).alias("day"), "type")
-        .agg(n=pl.len().cast(pl.Int64))
-        for file in dataset.files("events")
-    ]
-    return pl.concat(parts).group_by("day", "type").agg(pl.col("n").sum())
-
-
-def _hour(column: str) -> pl.Expr:
-    return pl.col(column).dt.epoch("us") // 3_600_000_000
+def _failures(dataset: Dataset) -> dict[tuple[int, str], int]:
+    """Return how many payment attempts failed on each day since 1970, by kind."""
+    events = tally(dataset, "events", ("occurred_at", "type"))
+    failed = (
+        events.filter(pl.col("type").is_in(_FAILURES))
+        .group_by(pl.col("occurred_at") // 24, "type")
+        .agg(pl.col("n").sum())
+    )
+    return {(day, kind): n for day, kind, n in failed.iter_rows()}

@@ -1,0 +1,86 @@
+"""Count a table's rows by category and hour, one part in memory at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cpz.data.dataset import Dataset
+from cpz.simulator.columns import Ints
+
+_HOUR_US = 3_600_000_000
+_PARTS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Coded:
+    """A column as small numbers: row i has the value levels[codes[i]]."""
+
+    codes: Ints
+    levels: pl.Series
+
+
+def tally(dataset: Dataset, table: str, columns: Sequence[str]) -> pl.DataFrame:
+    """Count the rows of each combination of values that occurs.
+
+    Args:
+        dataset: whose parts to read.
+        table: one of its tables.
+        columns: categories, truth values, or times, which are counted by the hour.
+
+    Returns:
+        The columns and `n`; a time column holds whole hours since 1970, UTC.
+    """
+    counted: list[pl.DataFrame] = []
+    for file in dataset.files(table):
+        counted.append(_of_part(file, columns))
+        # now and then, or the counts of all parts together would grow with their number
+        if len(counted) == _PARTS:
+            counted = [_merged(counted, columns)]
+    return _merged(counted, columns)
+
+
+def _merged(counted: Sequence[pl.DataFrame], columns: Sequence[str]) -> pl.DataFrame:
+    return pl.concat(counted).group_by(columns).agg(pl.col("n").sum())
+
+
+def _of_part(file: Path, columns: Sequence[str]) -> pl.DataFrame:
+    with pq.ParquetFile(file) as parquet:
+        table = parquet.read(list(columns))
+    coded = [_coded(table[name].combine_chunks()) for name in columns]
+    cell = np.zeros(table.num_rows, dtype=np.int64)
+    for column in coded:
+        cell *= len(column.levels)
+        cell += column.codes
+    cells = int(np.prod([len(column.levels) for column in coded]))
+    counts = np.bincount(cell, minlength=cells)
+    found = np.flatnonzero(counts)
+    values = {"n": pl.Series(counts[found])}
+    rest = found
+    for name, column in zip(reversed(columns), reversed(coded), strict=True):
+        rest, code = np.divmod(rest, len(column.levels))
+        values[name] = column.levels.gather(code)
+    return pl.DataFrame({name: values[name] for name in (*columns, "n")})
+
+
+def _coded(values: pa.Array) -> _Coded:
+    if pa.types.is_dictionary(values.type):
+        names = [*values.dictionary.to_pylist(), None]
+        codes = values.indices.fill_null(len(names) - 1)
+        return _Coded(_numbers(codes), pl.Series(names, dtype=pl.String))
+    if pa.types.is_boolean(values.type):
+        return _Coded(_numbers(values), pl.Series([False, True]))
+    hours = _numbers(values.cast(pa.int64())) // _HOUR_US
+    if not len(hours):
+        return _Coded(hours, pl.Series([], dtype=pl.Int64))
+    first, last = int(hours.min()), int(hours.max())
+    return _Coded(hours - first, pl.Series(np.arange(first, last + 1)))
+
+
+def _numbers(values: pa.Array) -> Ints:
+    numbers: Ints = values.to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers
