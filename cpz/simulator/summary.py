@@ -175,8 +175,8 @@ def _propensities_of(file: Path) -> Iterator[PropensityRange]:
     with pq.ParquetFile(file) as parquet:
         rows = parquet.read(["placement", "propensity"])
     placement, propensity = (rows[name].combine_chunks() for name in ("placement", "propensity"))
-    codes = placement.indices.to_numpy(zero_copy_only=False)
-    values = propensity.to_numpy(zero_copy_only=False)
+    codes = pl.Series(placement.indices).to_numpy()
+    values = pl.Series(propensity).to_numpy()
     for code, name in enumerate(placement.dictionary.to_pylist()):
         mine = values[codes == code]
         known = mine[~np.isnan(mine)]

@@ -70,17 +70,18 @@ def _of_part(file: Path, columns: Sequence[str]) -> pl.DataFrame:
 def _coded(values: pa.Array) -> _Coded:
     if pa.types.is_dictionary(values.type):
         names = [*values.dictionary.to_pylist(), None]
-        codes = values.indices.fill_null(len(names) - 1)
+        codes = pl.Series(values.indices).fill_null(len(names) - 1)
         return _Coded(_numbers(codes), pl.Series(names, dtype=pl.String))
     if pa.types.is_boolean(values.type):
-        return _Coded(_numbers(values), pl.Series([False, True]))
-    hours = _numbers(values.cast(pa.int64())) // _HOUR_US
+        return _Coded(_numbers(pl.Series(values)), pl.Series([False, True]))
+    hours = _numbers(pl.Series(values.cast(pa.int64()))) // _HOUR_US
     if not len(hours):
         return _Coded(hours, pl.Series([], dtype=pl.Int64))
     first, last = int(hours.min()), int(hours.max())
     return _Coded(hours - first, pl.Series(np.arange(first, last + 1)))
 
 
-def _numbers(values: pa.Array) -> Ints:
-    numbers: Ints = values.to_numpy(zero_copy_only=False).astype(np.int64)
+def _numbers(values: pl.Series) -> Ints:
+    # a Polars column: Arrow's `to_numpy` and `fill_null` import pandas where it is installed
+    numbers: Ints = values.to_numpy().astype(np.int64)
     return numbers
