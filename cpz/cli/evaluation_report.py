@@ -113,7 +113,8 @@ def _summary(lead: PlacementResult, unit: Unit) -> tuple[KeyFigure, ...]:
             Interval(*uplift.ci),
             signed(unit),
             f"paired, {p_value_sentence(uplift.p_value)}",
-            status,
+            # a sound estimate is no good news where it cannot be told from nothing
+            None if uplift.ci[0] <= 0.0 <= uplift.ci[1] else status,
         ),
     ]
     if lead.truth is not None:

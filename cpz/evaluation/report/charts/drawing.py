@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 FONT_SIZE = 12.0
+#: Widths are sums of floating-point numbers: what differs by less is equal.
+_HAIR = 1e-6
 
 _NARROW_LETTERS = frozenset("iljtfrI.,:;'|!()[] \u202f")
 _WIDE_LETTERS = frozenset("mwMW%@")
@@ -160,8 +162,10 @@ def fit(content: str, width: float, size: float = FONT_SIZE) -> str:
 
     >>> fit("Same-day delivery to the door", 80)
     'Same-day…'
+    >>> fit("Mon", text_width("Mon") + 8 - 8)  # one bit less than its own width
+    'Mon'
     """
-    if text_width(content, size) <= width:
+    if text_width(content, size) <= width + _HAIR:
         return content
     kept = content
     while kept and text_width(kept + "…", size) > width:
