@@ -27,7 +27,7 @@ from cpz.data.manifest import (
     encode,
     read_manifest,
 )
-from cpz.data.tables import ASCENDING, INCOMPRESSIBLE, TABLES
+from cpz.data.tables import PACKED, TABLES, UNCOMPRESSED
 from cpz.data.workspace import Workspace, write_atomically
 
 PartRecord = dict[str, Part]
@@ -195,21 +195,23 @@ class Staging:
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Write one Parquet file, each column in the encoding that is cheapest for what it holds.
 
-    Categories get a dictionary. Columns that grow from row to row (`ASCENDING`) are written as
-    differences. Everything is compressed by LZ4, which costs a tenth more bytes than zstd and an
-    eighth less time to write; but not `INCOMPRESSIBLE` columns, where any codec works for nothing.
+    Categories get a dictionary, `PACKED` columns are written as packed differences. Everything but
+    the `UNCOMPRESSED` columns is compressed by LZ4, which costs a tenth more bytes than zstd and an
+    eighth less time to write.
     """
     leaves = {_leaf(field): field for field in table.schema}
-    ascending = {leaf: "DELTA_BINARY_PACKED" for leaf, f in leaves.items() if _is_ascending(f)}
-    codecs = {leaf: "none" if f.name in INCOMPRESSIBLE else "lz4" for leaf, f in leaves.items()}
+    packed = {leaf: "DELTA_BINARY_PACKED" for leaf, f in leaves.items() if _is_packed(f)}
+    codecs = {leaf: "none" if f.name in UNCOMPRESSED else "lz4" for leaf, f in leaves.items()}
     categorical = [leaf for leaf, f in leaves.items() if _is_categorical(f.type)]
     pq.write_table(
         table,
         path,
         compression=codecs,  # pyright: ignore[reportArgumentType]
         use_dictionary=categorical,  # pyright: ignore[reportArgumentType]
-        column_encoding=ascending or None,
+        column_encoding=packed or None,
         write_statistics=False,
+        # a part's column at a time; at the default of 1,024 rows writing takes 4 % longer
+        write_batch_size=65_536,
     )
 
 
@@ -222,10 +224,10 @@ def _is_categorical(kind: pa.DataType) -> bool:
     return bool(pa.types.is_dictionary(kind.value_type if pa.types.is_list(kind) else kind))
 
 
-def _is_ascending(field: pa.Field) -> bool:
+def _is_packed(field: pa.Field) -> bool:
     # ids of foreign logs may be texts, for which this encoding does not exist
     is_number = pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)
-    return bool(field.name in ASCENDING and is_number)
+    return bool(field.name in PACKED and is_number)
 
 
 def stage(workspace: Workspace, name: str, recipe: Recipe) -> Staging:

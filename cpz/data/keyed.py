@@ -14,6 +14,8 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
+from cpz.data.normal_quantile import normal_quantile
+
 Floats = npt.NDArray[np.float64]
 Hashes = npt.NDArray[np.uint64]
 Identity = npt.NDArray[np.int64] | npt.NDArray[np.uint64] | int
@@ -131,9 +133,7 @@ def exponential(seed: int, purpose: str, *identity: Identity) -> Floats:
 
 def normal(seed: int, purpose: str, *identity: Identity) -> Floats:
     """Return standard normal draws by inversion."""
-    from scipy.special import ndtri
-
-    return np.asarray(ndtri(uniform(seed, purpose, *identity)), dtype=np.float64)
+    return normal_quantile(uniform(seed, purpose, *identity))
 
 
 def fold_of(seed: int, purpose: str, identity: Identity, n_folds: int) -> npt.NDArray[np.int64]:

@@ -59,8 +59,13 @@ def uniform_propensities(eligible: Mask) -> Floats:
     >>> uniform_propensities(np.array([[True, False, True]]))
     array([[0.5, 0. , 0.5]])
     """
-    n_eligible = eligible.sum(axis=1, keepdims=True, dtype=np.float64)
-    result: Floats = eligible.astype(np.float64) / n_eligible
+    return _spread(1.0, eligible)
+
+
+def _spread(mass: float, eligible: Mask) -> Floats:
+    """Return a probability mass spread evenly over each row's eligible options."""
+    each = mass / np.add.reduce(eligible, axis=1, dtype=np.float64)
+    result: Floats = eligible * each[:, None]
     return result
 
 
@@ -78,7 +83,7 @@ def greedy_propensities(scores: Floats, eligible: Mask, epsilon: float = 0.0) ->
     array([[0.25, 0.  , 0.75]])
     """
     masked = np.where(eligible, scores, -np.inf)
-    result = epsilon * uniform_propensities(eligible)
+    result = _spread(epsilon, eligible)
     rows = np.arange(len(eligible))
     result[rows, _first_best(masked)] += 1.0 - epsilon
     return result

@@ -39,14 +39,17 @@ def draw_aftermath(
     Each number of items from 1 to all is equally likely to be sent back. A chargeback that the
     issuer of an authenticated payment bears never reaches the shop.
     """
-    who = (arrivals.shopper, arrivals.visit)
+    bought = np.flatnonzero(outcome.converted)
+    who = (arrivals.shopper[bought], arrivals.visit[bought])
     rates = np.array([c.return_rate for c in world.scenario.categories.values()])
-    risks = chargeback_rates(world)
-    returned = outcome.converted & (keyed.uniform(seed, RETURNS, *who) < rates[carts.category])
-    risk = np.where(outcome.method >= 0, risks[carts.country, outcome.method], 0.0)
-    charged_back = outcome.converted & (keyed.uniform(seed, CHARGES_BACK, *who) < risk)
+    risk = chargeback_rates(world)[carts.country[bought], outcome.method[bought]]
+    returned, charged_back = (np.zeros(len(carts.country), dtype=np.bool_) for _ in range(2))
+    returned[bought] = keyed.uniform(seed, RETURNS, *who) < rates[carts.category[bought]]
+    charged_back[bought] = keyed.uniform(seed, CHARGES_BACK, *who) < risk
+    n_returned = np.ones_like(carts.n_items)
     share = keyed.uniform(seed, N_RETURNED, *who)
-    return Aftermath(returned, charged_back, 1 + (share * carts.n_items).astype(np.int64))
+    n_returned[bought] += (share * carts.n_items[bought]).astype(np.int64)
+    return Aftermath(returned, charged_back, n_returned)
 
 
 def refunds(revenue: Ints, n_items: Ints, n_returned: Ints) -> Ints:

@@ -146,9 +146,10 @@ def _check_distribution(name: str, p: Floats, visits: Visits) -> None:
     if p.shape != visits.eligible.shape:
         raise ValueError(f"policy {name!r}: expected shape {visits.eligible.shape}, got {p.shape}")
     bad = ~(np.abs(row_sums(p) - 1.0) <= _TOLERANCE)
-    is_off = np.where(visits.eligible, ~(p >= 0), p != 0)
-    if bad.any() or is_off.any():
-        bad |= is_off.any(axis=1)
+    # a NaN is not at least 0 and is not equal to 0 either
+    is_off = np.greater(p != 0, visits.eligible)
+    if bad.any() or is_off.any() or not p.min(initial=0.0) >= 0:
+        bad |= (is_off | ~(p >= 0)).any(axis=1)
         row = int(np.flatnonzero(bad)[0])
         raise ValueError(
             f"policy {name!r}: row {row} of {visits.placement} must be probabilities over the "

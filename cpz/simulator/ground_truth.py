@@ -1,7 +1,7 @@
 """The sealed truth of visits that were played: exact values and potential outcomes of each option.
 
-It is worked out market by market, with no more columns than the methods that somebody there may
-use: the other methods' weights are zero and change no sum, to the last bit.
+It is worked out market by market, with no more columns than the methods that the market offers:
+the other methods' weights are zero and change no sum.
 """
 
 from collections.abc import Iterator, Mapping
@@ -112,13 +112,22 @@ def _by_market(country: Ints) -> Iterator[Ints]:
             yield order[first : min(first + _ROWS, stop)]
 
 
+def _offered(world: World, market: int) -> Ints:
+    """Return the payment methods that a market offers under any regime."""
+    worlds = world.regimes or (world,)
+    found: Ints = np.flatnonzero(
+        np.logical_or.reduce([now.payment_market[market] for now in worlds])
+    )
+    return found
+
+
 def _work_out(
     world: World, lived: Lived, rows: Ints, sheets: "Mapping[str, _Sheet]", to: Ints
 ) -> None:
     """Fill in the truth of one market's visits; row i of them goes to row to[i]."""
     kinds = len(world.payment)
-    usable = looked_up(lived.situation.payment_eligible, rows)
-    methods = np.flatnonzero(np.logical_or.reduce(usable))
+    # not what these visits may use: no value may depend on which visits are worked out together
+    methods = _offered(world, int(lived.carts.country[rows[0]]))
     now = take_columns(lived.situation, rows, dict.fromkeys(_SITUATION_METHODS, methods))
     noise_columns = {"payment": np.append(methods, kinds)} | dict.fromkeys(_NOISE_METHODS, methods)
     noise = take_columns(lived.noise, rows, noise_columns)

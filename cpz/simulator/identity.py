@@ -1,13 +1,17 @@
 """Names, e-mails, addresses and cities, gathered from pools of the right locale.
 
-A pool is made by Faker once a process from a fixed seed; a shopper's entries are keyed draws from
-it. They stand in the shoppers table only and play no part in behaviour.
+A pool is what Faker makes from a fixed seed; a shopper's entries are keyed draws from it. The pools
+of the built-in markets come along in a file (tools/name_pools.py writes it), so that names are the
+same under any version of Faker, and no process waits for it; other locales, and larger pools, are
+made when they are asked for. Names stand in the shoppers table only and play no part in behaviour.
 """
 
+import json
 import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +30,8 @@ HOUSE = "identity.house"
 CITY = "identity.city"
 DOMAIN = "identity.domain"
 
+POOLS_FILE = Path(__file__).with_name("name_pools.json")
+
 _POOL_SEED = 20250303
 #: Of Faker's two dozen providers those that are asked; to make all of them takes twice as long.
 _PROVIDERS = ("faker.providers.person", "faker.providers.address", "faker.providers.geo")
@@ -43,10 +49,32 @@ class Pool:
     street: tuple[str, ...]
     city: tuple[str, ...]
 
+    def first(self, size: int) -> "Pool":
+        """Return the pool's first entries."""
+        kinds = (self.female, self.male, self.last, self.street, self.city)
+        return Pool(*(names[:size] for names in kinds))
+
 
 @lru_cache(maxsize=32)
 def pool_of(locale: str, size: int) -> Pool:
-    """Make the pool of a locale; the same for the same Faker version."""
+    """Return the pool of a locale: from the file, or made now by the installed Faker."""
+    stored = _stored_pools().get(locale)
+    if stored is not None and size <= len(stored.last):
+        return stored.first(size)
+    return made_pool(locale, size)
+
+
+@lru_cache(maxsize=1)
+def _stored_pools() -> dict[str, Pool]:
+    pools = json.loads(POOLS_FILE.read_text(encoding="utf-8"))["pools"]
+    return {
+        locale: Pool(**{kind: tuple(names) for kind, names in pool.items()})
+        for locale, pool in pools.items()
+    }
+
+
+def made_pool(locale: str, size: int) -> Pool:
+    """Make a pool; the same for the same Faker version."""
     from faker import Faker
 
     fake = Faker(locale, providers=list(_PROVIDERS))

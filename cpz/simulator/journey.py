@@ -20,12 +20,12 @@ from cpz.simulator.funnel import play, shipping_choices
 from cpz.simulator.ground_truth import Lived, Truth, ground_truth
 from cpz.simulator.latency import waiting_survival
 from cpz.simulator.logging_policies import HIDDEN
-from cpz.simulator.memory import Memory, first_memory, remember
+from cpz.simulator.memory import Memory, first_memory, memory_bounds, remember
 from cpz.simulator.noise import Noise, draw_noise
 from cpz.simulator.outcome import Outcome
 from cpz.simulator.population import Shoppers, draw_shoppers
 from cpz.simulator.regime import by_regime
-from cpz.simulator.situation import Situation, situations, with_memory
+from cpz.simulator.situation import Situation, least_hazards, situations, with_memory
 from cpz.simulator.world import World
 
 SESSION_IDS = 65_536
@@ -104,6 +104,12 @@ def _prepare(chooser: Chooser, shopper: Ints, keep: Ints) -> _Prepared:
         world, regime, lambda now, rows: draw_carts(now, seed, shoppers, take(arrivals, rows))
     )
     situation = _situation(chooser, regime, shoppers, arrivals, carts)
+    bounds = memory_bounds(world, shoppers.loyalty[arrivals.row], arrivals.visit)
+    least = by_regime(
+        world,
+        regime,
+        lambda now, rows: least_hazards(now, take(situation, rows), take(bounds, rows)),
+    )
     return _Prepared(
         shoppers,
         arrivals,
@@ -111,7 +117,7 @@ def _prepare(chooser: Chooser, shopper: Ints, keep: Ints) -> _Prepared:
         arrivals.shopper * SESSION_IDS + arrivals.visit,
         regime,
         situation,
-        draw_noise(world, seed, arrivals.shopper, arrivals.visit, situation),
+        draw_noise(world, seed, (arrivals.shopper, arrivals.visit), situation, least),
     )
 
 

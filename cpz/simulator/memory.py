@@ -27,6 +27,34 @@ class Memory:
     trust_shift: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryBounds:
+    """Between what n visits' memory lies, whatever happened before, (n,) each."""
+
+    least_trust_shift: Floats
+    most_trust_shift: Floats
+    least_loyalty: Floats
+    most_loyalty: Floats
+
+
+def memory_bounds(world: World, loyalty: Floats, visit: Ints) -> MemoryBounds:
+    """Bound the memory with which visits begin: each visit before adds a purchase or two declines.
+
+    Args:
+        world: the compiled scenario, whose regimes may differ in what a visit leaves behind.
+        loyalty: (n,) each shopper's loyalty at the horizon's start.
+        visit: (n,) how many visits came before.
+    """
+    left = [now.scenario.behaviour.memory for now in world.regimes or (world,)]
+    before = visit.astype(np.float64)
+    return MemoryBounds(
+        least_trust_shift=before * 2.0 * min(b.trust_per_decline for b in left),
+        most_trust_shift=before * max(b.trust_per_purchase for b in left),
+        least_loyalty=loyalty,
+        most_loyalty=loyalty + before * max(b.loyalty_per_purchase for b in left),
+    )
+
+
 def first_memory(shoppers: Shoppers) -> Memory:
     """Return the state at the horizon's start."""
     n = len(shoppers.shopper)

@@ -37,11 +37,14 @@ class Nests:
     def only(self, options: Ints) -> "Nests":
         """Return the nests of some of the options, renumbered without those left empty.
 
-        >>> Nests(np.array([0, 1, 2, 1]), np.array([0.5, 0.6, 0.7])).only(np.array([1, 2]))
-        Nests(of_option=array([0, 1]), scale=array([0.6, 0.7]))
+        An option that is left alone in its nest has that of the plain logit, for (W^(1 / L))^L = W.
+
+        >>> Nests(np.array([0, 1, 2, 1]), np.array([0.5, 0.6, 0.7])).only(np.array([1, 2, 3]))
+        Nests(of_option=array([0, 1, 0]), scale=array([0.6, 1. ]))
         """
         used, of_option = np.unique(self.of_option[options], return_inverse=True)
-        return Nests(of_option, self.scale[used])
+        is_shared = np.bincount(of_option, minlength=len(used)) > 1
+        return Nests(of_option, np.where(is_shared, self.scale[used], 1.0))
 
 
 def nests_of(names: Mapping[str, str], scales: Mapping[str, float]) -> Nests:
@@ -113,7 +116,9 @@ def nested_gains(
     weights = np.exp((utility - top[:, None]) / nests.option_scale)
     nest_of = nests.of_option.tolist()
     mass = _by_nest(weights, nests)
-    attraction = mass ** nests.scale[:, None]
+    attraction = mass.copy()
+    for nest in np.flatnonzero(nests.scale < 1.0).tolist():
+        attraction[nest] **= nests.scale[nest]
     total = np.exp(leave - top)
     for nest in range(len(attraction)):
         total = total + attraction[nest]
@@ -123,7 +128,10 @@ def nested_gains(
     for option, nest in enumerate(nest_of):
         extra[:, option] = weights[:, option] * factors[nest]
         lifted_mass[:, option] = mass[nest] + extra[:, option]
-        lifted[:, option] = lifted_mass[:, option] ** nests.scale[nest]
+        # a power takes as long as ten products
+        scale = nests.scale[nest]
+        mine = lifted_mass[:, option]
+        lifted[:, option] = mine if scale == 1.0 else mine**scale
     per_mass = _share(attraction, mass)
     per_lifted = _share(lifted, lifted_mass)
     whole = total[:, None] - attraction[nests.of_option].T + lifted

@@ -6,7 +6,7 @@ import numpy as np
 
 from cpz.data import keyed
 from cpz.simulator.arrivals import tiers_of
-from cpz.simulator.columns import Floats, Ints, Mask, looked_up, pick, row_sums
+from cpz.simulator.columns import Floats, Ints, Mask, looked_up, pick, row_counts, row_sums, sigmoid
 from cpz.simulator.world import World
 
 COUNTRY = "shopper.country"
@@ -31,7 +31,8 @@ class Shoppers:
         country, tier, age, gender, device: (m,) codes; `device` is the usual one.
         price_sensitivity, susceptibility, speed_taste: (m,) lognormal with median 1.
         patience, trust: (m,) normal with mean 0.
-        payment_taste: (m, Kp) log country share plus individual taste.
+        payment_taste: (m, Kp) log country share plus individual taste, meaningless where a market
+            does not offer the method.
         stored: (m, Kp) methods whose credentials the shop has at the horizon's start.
         loyalty: (m,) starting loyalty.
     """
@@ -89,11 +90,12 @@ def _lognormal(seed: int, purpose: str, shopper: Ints, sd: float) -> Floats:
 
 def _payment_taste(world: World, seed: int, shopper: Ints, country: Ints) -> Floats:
     """Return log share of the country, scaled, plus normal individual taste, shape (m, Kp)."""
-    options = np.arange(len(world.payment))[:, None]
     sd = world.scenario.population.payment_taste_sd
-    scale = world.scenario.behaviour.payment.share_scale
-    individual = keyed.normal(seed, PAYMENT_TASTE, shopper, options).T
-    return scale * looked_up(world.log_share, country) + sd * individual
+    taste = world.scenario.behaviour.payment.share_scale * looked_up(world.log_share, country)
+    offered = looked_up(world.payment_market, country)
+    for method, mine in enumerate(map(np.flatnonzero, offered.T)):
+        taste[mine, method] += sd * keyed.normal(seed, PAYMENT_TASTE, shopper[mine], method)
+    return taste
 
 
 def _stored(world: World, seed: int, shopper: Ints, country: Ints, taste: Floats) -> Mask:
@@ -101,9 +103,11 @@ def _stored(world: World, seed: int, shopper: Ints, country: Ints, taste: Floats
     spread = world.scenario.population
     storable = np.array([m.storable for m in world.scenario.payment.values()])
     offered = looked_up(world.payment_market, country)
-    n_offered = offered.sum(axis=1)
+    n_offered = row_counts(offered)
     centre = row_sums(np.where(offered, taste, 0.0)) / n_offered
     logit = spread.stored_intercept + spread.stored_taste * (taste - centre[:, None])
-    u = keyed.uniform(seed, STORED, shopper, np.arange(len(world.payment))[:, None]).T
-    drawn: Mask = (u < 1.0 / (1.0 + np.exp(-logit))) & storable & offered
-    return drawn
+    stored: Mask = offered & storable
+    for method, mine in enumerate(map(np.flatnonzero, stored.T)):
+        u = keyed.uniform(seed, STORED, shopper[mine], method)
+        stored[mine, method] = u < sigmoid(logit[mine, method])
+    return stored

@@ -22,7 +22,7 @@ from cpz.data.tables import (
 from cpz.simulator import timeline as tl
 from cpz.simulator.aftermath import Aftermath, refunds
 from cpz.simulator.arrow import categories, category_lists, column, lists, times
-from cpz.simulator.columns import Floats, Mask, looked_up, row_counts
+from cpz.simulator.columns import Floats, Ints, Mask, looked_up, row_counts
 from cpz.simulator.ground_truth import Truth, bit_masks
 from cpz.simulator.identity import identity_columns
 from cpz.simulator.journey import Journeys
@@ -126,6 +126,8 @@ def event_rows(world: World, journeys: Journeys, settled: Settled) -> pa.Table:
     by_slot[:, tl.LAST_SLOT :] = payment[outcome.method][:, None]
     by_slot[:, tl.CONFIRM_SLOT] = -1
     session_id = journeys.session_id.take(session)
+    # each session has one, and what it is depends on the session
+    ends = np.flatnonzero(slot == tl.LAST_SLOT)
     return _table(
         EVENTS,
         {
@@ -134,8 +136,8 @@ def event_rows(world: World, journeys: Journeys, settled: Settled) -> pa.Table:
             "shopper_id": column(journeys.arrivals.shopper.take(session)),
             "occurred_at": times(timeline.occurred_us),
             "received_at": times(timeline.received_us),
-            "type": categories(EVENT_TYPES, _event_types(outcome.converted, timeline)),
-            "step": categories(STEPS, _event_steps(journeys, timeline)),
+            "type": categories(EVENT_TYPES, _event_types(outcome.converted, timeline, ends)),
+            "step": categories(STEPS, _event_steps(journeys, timeline, ends)),
             "option": categories(names, by_slot.ravel().take(session * len(tl.SLOTS) + slot)),
             "amount_minor": _event_amounts(journeys, settled),
         },
@@ -152,21 +154,20 @@ def _event_amounts(journeys: Journeys, settled: Settled) -> pa.Array:
     return column(amount, has_amount)
 
 
-def _event_types(converted: Mask, timeline: Timeline) -> Codes:
-    last = np.where(converted, EVENT_TYPES.index("purchased"), EVENT_TYPES.index("left"))
+def _event_types(converted: Mask, timeline: Timeline, ends: Ints) -> Codes:
     codes = [EVENT_TYPES.index(kind) if kind else -1 for kind, _ in tl.SLOTS]
-    of_slot = np.array(codes, dtype=np.int16)
-    types = of_slot[timeline.slot]
-    return np.where(types < 0, last.astype(np.int16)[timeline.session], types)
+    types = np.array(codes, dtype=np.int16).take(timeline.slot)
+    types[ends] = np.where(converted, EVENT_TYPES.index("purchased"), EVENT_TYPES.index("left"))
+    return types
 
 
-def _event_steps(journeys: Journeys, timeline: Timeline) -> Codes:
+def _event_steps(journeys: Journeys, timeline: Timeline, ends: Ints) -> Codes:
     """Return the step of each event; the last one belongs to the step that was entered last."""
     codes = [-1 if step is None else STEPS.index(step) for _, step in tl.SLOTS]
     of_slot = np.array(codes, dtype=np.int16)
-    final = of_slot[tl.step_of_last(journeys.outcome, journeys.carts.is_digital)]
-    is_last = timeline.slot == tl.LAST_SLOT
-    return np.where(is_last, final[timeline.session], of_slot[timeline.slot])
+    steps = of_slot.take(timeline.slot)
+    steps[ends] = of_slot[tl.step_of_last(journeys.outcome, journeys.carts.is_digital)]
+    return steps
 
 
 def decision_rows(

@@ -64,7 +64,7 @@ class SimulationConfig:
     n_sessions: int
     seed: int
     jobs: int = 1
-    part_sessions: int = 20480
+    part_sessions: int = 32768
     sessions_per_job: int = 150_000
 
     def __post_init__(self) -> None:

@@ -11,13 +11,15 @@ import numpy as np
 from cpz.simulator.authentication import failure_rates
 from cpz.simulator.cart import Carts
 from cpz.simulator.columns import Floats, Ints, Mask, looked_up, sigmoid
-from cpz.simulator.memory import Memory
+from cpz.simulator.memory import Memory, MemoryBounds
 from cpz.simulator.population import Shoppers
 from cpz.simulator.world import World
 
 _REFERENCE_CENTS = 5_000.0
 _PRICE_UNIT_CENTS = 500.0
 _MAX_SHOCK = 0.6
+#: More than sums of logits can differ by when they are added up in another order.
+_SLACK = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,37 @@ def situations(
         shipping_eligible=shipping_eligible,
         offer_eligible=_offer_eligible(world, carts),
         is_digital=carts.is_digital,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LeastHazards:
+    """The lowest logits of leaving that any memory could bring about, (n,) each.
+
+    Attributes:
+        review: at review, under the most inviting offer.
+        address: at address.
+    """
+
+    review: Floats
+    address: Floats
+
+
+def least_hazards(world: World, situation: Situation, bounds: MemoryBounds) -> LeastHazards:
+    """Return the least hazards of n visits; `situation` has no memory in it yet."""
+    b = world.scenario.behaviour
+
+    def least(coefficient: float, low: Floats, high: Floats) -> Floats:
+        return np.minimum(coefficient * low, coefficient * high)
+
+    def of_step(trust: float, loyalty: float) -> Floats:
+        shift = least(trust, bounds.least_trust_shift, bounds.most_trust_shift)
+        shift += trust * situation.trust
+        return shift + least(loyalty, bounds.least_loyalty, bounds.most_loyalty) - _SLACK
+
+    return LeastHazards(
+        review=np.minimum.reduce(situation.review.T) + of_step(b.review.trust, b.review.loyalty),
+        address=situation.address + of_step(b.address.trust, b.address.loyalty),
     )
 
 

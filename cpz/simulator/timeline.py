@@ -13,13 +13,12 @@ from cpz.simulator.aftermath import Aftermath
 from cpz.simulator.challenges import Challenges
 from cpz.simulator.columns import Floats, Ints, Mask
 from cpz.simulator.outcome import Outcome
-from cpz.simulator.settings import Behaviour
+from cpz.simulator.settings import Behaviour, Clock
 
 STEP_TIME = "clock.step"
 DAYS = "clock.days"
 DELAY = "clock.delay"
 CHALLENGE = "clock.challenge"
-IS_LATE = "clock.is_late"
 
 #: Event type and step of each slot; "" stands where the last event decides.
 SLOTS = (
@@ -152,7 +151,7 @@ def draw_timeline(
     first = np.cumsum(n_events) - n_events
     number = np.arange(len(flat)) - np.repeat(first, n_events)
     ids = np.repeat(session_id, n_events)
-    z = keyed.normal(seed, STEP_TIME, ids, _KEY[slot])
+    z = keyed.normal(seed, STEP_TIME, ids * EVENT_IDS + _KEY[slot])
     seconds = clock.step_median_s * _PACE[slot] * np.exp(clock.step_sd * z)
     # what follows a challenge waits for it to end; each visit has a last event, so something does
     answer = np.flatnonzero((slot == CHALLENGE_SLOT) | (slot == RETRY_CHALLENGE_SLOT)) + 1
@@ -168,9 +167,7 @@ def draw_timeline(
     occurred = total_us + np.repeat(started_us - begun_us, n_events)
     occurred += _days_later(behaviour, seed, ids, slot)
     event_id = ids * EVENT_IDS + number
-    late = keyed.uniform(seed, IS_LATE, event_id) < clock.late_share
-    mean = np.where(late, clock.late_mean_s, clock.received_mean_s)
-    delay_us = (mean * keyed.exponential(seed, DELAY, event_id) * _US).astype(np.int64)
+    delay_us = (delays(clock, keyed.uniform(seed, DELAY, event_id)) * _US).astype(np.int64)
     return Timeline(
         session=session,
         slot=slot,
@@ -179,6 +176,19 @@ def draw_timeline(
         received_us=occurred + delay_us,
         duration_s=duration_us / _US,
     )
+
+
+def delays(clock: Clock, u: Floats) -> Floats:
+    """Return seconds from events to their receipt, exponential with a longer mean for the late.
+
+    One uniform decides both: given on which side of `late_share` it lies, what is left of it is
+    uniform on (0, 1] again.
+    """
+    share, rest = clock.late_share, 1.0 - clock.late_share
+    late = u <= share
+    left = np.where(late, u / (share or 1.0), (u - share) / (rest or 1.0))
+    # above 0 in every row: whoever is not late has a uniform above the share
+    return -np.where(late, clock.late_mean_s, clock.received_mean_s) * np.log(left)
 
 
 def _days_later(behaviour: Behaviour, seed: int, ids: Ints, slot: Ints) -> Ints:

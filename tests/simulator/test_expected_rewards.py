@@ -25,7 +25,7 @@ from cpz.simulator.money import settle
 from cpz.simulator.nests import single_nests
 from cpz.simulator.noise import draw_noise
 from cpz.simulator.population import draw_shoppers
-from cpz.simulator.situation import Situation, situations, with_memory
+from cpz.simulator.situation import LeastHazards, Situation, situations, with_memory
 from cpz.simulator.true_value import expected_rewards, true_value
 from cpz.simulator.world import World
 
@@ -85,7 +85,9 @@ def replicated(world: World, placement: str, n: int, replications: int) -> Repli
     conversion, margin = expected_values(situation, decided.propensity, world.nests, amounts)
     rows = np.repeat(np.arange(n), replications)
     many, drawn, cart = take(situation, rows), take(decided, rows), take(carts, rows)
-    noise = draw_noise(world, 99, rows, np.tile(np.arange(replications), n), many)
+    least = LeastHazards(many.review.min(axis=1), many.address)
+    who = (rows, np.tile(np.arange(replications), n))
+    noise = draw_noise(world, 99, who, many, least)
     rng = np.random.default_rng(1)
     bought, earned, spread = [], [], []
     for option in range(len(world.options(placement))):

@@ -21,7 +21,7 @@ from cpz.simulator.memory import first_memory
 from cpz.simulator.nests import Nests
 from cpz.simulator.noise import draw_noise
 from cpz.simulator.population import draw_shoppers
-from cpz.simulator.situation import situations, with_memory
+from cpz.simulator.situation import LeastHazards, situations, with_memory
 from cpz.simulator.world import World
 
 
@@ -37,15 +37,19 @@ def lived(world: World) -> Lived:
     situation = with_memory(world, plain, first_memory(shoppers))
     context = context_frame(world, arrivals, carts, arrivals.shopper * 65_536)
     decided = Chooser(world, 3, logging_policies(world.scenario)).decide(situation, context)
-    noise = draw_noise(world, 3, arrivals.shopper, arrivals.visit, situation)
+    least = LeastHazards(situation.review.min(axis=1), situation.address)
+    noise = draw_noise(world, 3, (arrivals.shopper, arrivals.visit), situation, least)
     shown = decided.shown
     outcome = play(situation, noise, shown, shipping_choices(situation, noise, shown))
     regime = np.zeros(len(shopper), dtype=np.int64)
     return Lived(regime, carts, situation, noise, decided, outcome)
 
 
-def test_fewer_columns_change_no_bit(world: World, lived: Lived) -> None:
-    """All thirteen methods for everybody at once, without any cut, give the same numbers."""
+def test_fewer_columns_change_no_value(world: World, lived: Lived) -> None:
+    """All thirteen methods for everybody at once, without any cut, give the same numbers.
+
+    Not to the last bit: what is alone in its nest in a market is worked out without powers.
+    """
     order = np.arange(900)[::-1].copy()
     truth = ground_truth(world, lived, order)
     conversion, margin = expected_values(
@@ -56,8 +60,9 @@ def test_fewer_columns_change_no_bit(world: World, lived: Lived) -> None:
     for placement in PLACEMENTS:
         values, eligible = truth.of(placement), lived.situation.eligible(placement)[order]
         assert (values.eligible == eligible).all()
-        assert (values.expected == conversion.of(placement)[order][eligible]).all()
-        assert (values.margin == margin.of(placement)[order][eligible]).all()
+        for mine, table in ((values.expected, conversion), (values.margin, margin)):
+            # some dozen roundings of 1.1e-16, and margins are differences of larger amounts
+            np.testing.assert_allclose(mine, table.of(placement)[order][eligible], 1e-11, 1e-9)
         p = lived.decided.propensity.of(placement)[order]
         assert (values.propensity == p[eligible]).all()
         assert (values.potential == bit_masks(potential.of(placement)[order] & eligible)).all()

@@ -1,10 +1,17 @@
+import json
+from dataclasses import asdict, astuple
+from importlib.metadata import version
+
 import numpy as np
 import polars as pl
+import pytest
 
 from cpz.data.dataset import Dataset
-from cpz.simulator.identity import pool_of
+from cpz.simulator import identity
+from cpz.simulator.identity import POOLS_FILE, Pool, made_pool, pool_of
 from cpz.simulator.memory import Memory, remember
 from cpz.simulator.outcome import Outcome
+from cpz.simulator.scenario import load_scenario, scenario_names
 from cpz.simulator.world import World
 
 
@@ -51,11 +58,40 @@ def test_a_purchase_stores_the_method_and_a_decline_costs_trust(world: World) ->
 
 
 def test_pools_are_the_same_each_time_and_local() -> None:
-    pool_of.cache_clear()
-    first = pool_of("de_DE", 12)
-    pool_of.cache_clear()
-    assert pool_of("de_DE", 12) == first
+    first = made_pool("it_IT", 12)
+    assert made_pool("it_IT", 12) == first
     assert len(first.street) == 12
+
+
+def test_pools_of_the_built_in_markets_need_no_faker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(locale: str, size: int) -> Pool:
+        raise AssertionError(f"{locale}: made now")
+
+    monkeypatch.setattr(identity, "made_pool", refused)
+    pool_of.cache_clear()
+    for name in scenario_names():
+        scenario = load_scenario(name)
+        for market in scenario.markets.values():
+            size = scenario.population.pool_size
+            pool = pool_of(market.locale, size)
+            assert {len(names) for names in astuple(pool)} == {size}
+            assert all(all(entry.strip() for entry in names) for names in astuple(pool))
+    with pytest.raises(AssertionError, match="it_IT"):
+        pool_of("it_IT", 10)
+    with pytest.raises(AssertionError, match="de_DE"):
+        pool_of("de_DE", 5_000)
+    pool_of.cache_clear()
+
+
+def test_the_stored_pools_are_what_faker_makes() -> None:
+    """Written by tools/name_pools.py; another version of Faker may know other names."""
+    stored = json.loads(POOLS_FILE.read_text(encoding="utf-8"))
+    assert set(stored["pools"]) >= {"en_US", "de_DE", "ja_JP"}
+    if stored["faker"] == version("faker"):
+        made = made_pool("nl_NL", stored["size"])
+        assert {kind: list(names) for kind, names in asdict(made).items()} == stored["pools"][
+            "nl_NL"
+        ]
 
 
 def test_identities_stand_in_the_shoppers_table_only(baseline: Dataset) -> None:

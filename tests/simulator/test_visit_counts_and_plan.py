@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cpz.simulator.arrivals import (
     draw_arrivals,
+    inverse_cdf,
     sorted_within,
     truncated_count_cdf,
     visit_counts,
@@ -24,6 +25,22 @@ def test_truncated_cdf_is_a_cdf(mean: float, shape: float, cap: int) -> None:
     assert cdf[-1] == 1.0
     assert (np.diff(cdf) >= -1e-12).all()
     assert cdf[0] > 0 or mean > 50
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(0, 6))
+@settings(max_examples=60, deadline=None)
+def test_the_inverse_is_that_of_interpolation(seed: int, n_intervals: int, power: int) -> None:
+    """Very uneven and empty intervals too; `np.interp` is the reference."""
+    rng = np.random.default_rng(seed)
+    weight = rng.random(n_intervals) ** (3 * power) * (rng.random(n_intervals) < 0.8)
+    weight[rng.integers(n_intervals)] = 1.0
+    cumulative = np.concatenate([[0.0], np.cumsum(weight)])
+    cumulative /= cumulative[-1]
+    u = np.concatenate([rng.random(300), cumulative[:-1], [np.nextafter(1.0, 0.0)]])
+    u = u[u < 1.0]
+    found = inverse_cdf(u, cumulative)
+    assert (np.diff(found[np.argsort(u, kind="stable")]) >= 0).all()
+    assert np.allclose(np.interp(found, np.arange(n_intervals + 1), cumulative), u, atol=1e-12)
 
 
 @pytest.mark.parametrize("top", [10, 2**40, 2**61])
