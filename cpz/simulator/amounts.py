@@ -17,8 +17,8 @@ class Amounts:
     Attributes:
         goods: (n, Ko) cart value - discount under each offer.
         item_margin: (n, Ko) margin of the goods - discount.
-        price: (n, Ko, Ks) what the shopper pays for shipping; 0 for digital carts.
-        shipping_cost: (n, Ko, Ks) the carrier's cost - price; 0 for digital carts.
+        price: (n, Ko, Ks) what the shopper pays for shipping, where there is any.
+        shipping_cost: (n, Ko, Ks) the carrier's cost - price, likewise.
         fee_rate: (n, Kp) fee as a share of goods and shipping price.
         fee_fixed: (n, Kp) fee a purchase.
     """
@@ -50,15 +50,21 @@ def amounts_of(world: World, carts: Carts, methods: Ints | None = None) -> Amoun
     units = world.minor_per_cent[:, None, None]
     price = np.rint(world.shipping_price_cents[None] * units)
     cost = np.rint(np.array([o.cost_cents for o in s.shipping.values()]) * units)
-    is_shipped = ~carts.is_digital[:, None, None]
     fixed_cents = np.array([m.fee_fixed_cents for m in charges])
     fixed = np.rint(fixed_cents * world.minor_per_cent[:, None])
     rate = np.array([m.fee_bp for m in charges]) / 10_000.0
     return Amounts(
         goods=(value[:, None] - discount).astype(np.float64),
         item_margin=(basis_points(value, margin_bp)[:, None] - discount).astype(np.float64),
-        price=looked_up(price, carts.country) * is_shipped,
-        shipping_cost=looked_up(cost - price, carts.country) * is_shipped,
-        fee_rate=np.repeat(rate[:, None], len(value), axis=1).T,
-        fee_fixed=looked_up(fixed, carts.country),
+        price=_by_market(price, carts.country),
+        shipping_cost=_by_market(cost - price, carts.country),
+        fee_rate=np.broadcast_to(rate, (len(value), len(rate))),
+        fee_fixed=_by_market(fixed, carts.country),
     )
+
+
+def _by_market(table: Floats, country: Ints) -> Floats:
+    """Return table[country], without a copy of the row for each cart where all have one market."""
+    if len(country) == 0 or country.min() < country.max():
+        return looked_up(table, country)
+    return np.broadcast_to(table[country[0]], (len(country), *table.shape[1:]))

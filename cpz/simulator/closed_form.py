@@ -109,7 +109,7 @@ def _shipped(situation: Situation, amounts: Amounts, offer: int) -> tuple[Floats
     """Return the probability to stay and the expected price and cost of shipping, (n, Ks) each."""
     weights, leave = weights_of(situation.shipping[:, offer], situation.shipping_leave)
     gains = (np.ones_like(weights), amounts.price[:, offer], amounts.shipping_cost[:, offer])
-    # price and cost are 0 for digital carts, whose utilities are all -inf
+    # digital carts, whose utilities are all -inf, weigh price and cost with 0
     kept, paid, lost = boosted_gains(weights, leave, situation.shipping_boost, gains)
     return np.where(situation.is_digital[:, None], 1.0, kept), paid, lost
 

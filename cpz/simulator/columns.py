@@ -98,7 +98,10 @@ def first_alike(*tables: Floats) -> list[int]:
     """
 
     def equal(one: int, other: int) -> bool:
-        return all(np.array_equal(table[:, one], table[:, other]) for table in tables)
+        return all(np.array_equal(table[:, one], table[:, other]) for table in distinct)
+
+    # of a table that repeats one row in memory, that row
+    distinct = [table[:1] if table.strides[0] == 0 else table for table in tables]
 
     columns = range(tables[0].shape[1])
     return [next(one for one in columns if one == other or equal(one, other)) for other in columns]

@@ -25,7 +25,7 @@ def test_every_region_agrees_with_scipy(low: float, high: float) -> None:
 def test_the_regions_meet_and_the_function_ascends() -> None:
     """Neighbours around the borders of the regions keep their order."""
     for border in (0.075, float(np.exp(-25.0))):
-        u = border * (1.0 + np.arange(-50, 51) * 1e-12)
+        u: Floats = border * (1.0 + np.arange(-50, 51) * np.float64(1e-12))
         assert (np.diff(normal_quantile(u)) >= 0).all()
         assert (np.diff(normal_quantile(1.0 - u)) <= 0).all()
 
