@@ -8,7 +8,9 @@ UPGRADE ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-LOCKED := $(PIP) install --quiet --require-hashes --only-binary :all:
+# The lock is the whole closure, so pip resolves nothing: before 23.3 it takes an extra of a locked package (coverage[toml])
+# for an unpinned requirement as soon as the index holds a newer version. `pip check` says if the closure had a hole.
+LOCKED := $(PIP) install --quiet --no-deps --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -83,10 +85,12 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-python requirements/dev.txt pyproject.toml
 
 $(VENV)/.stamp-docs: $(VENV)/.stamp-python requirements/docs.txt
 	$(LOCKED) -r requirements/docs.txt
+	@$(PIP) check --quiet
 	@touch $@
 
 # The build backend is in the lock, so this step needs no index.
 define INSTALL_CPZ
 $(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+@$(PIP) check --quiet
 @$(BIN)/python -c "import lightgbm" || { echo "LightGBM needs the OpenMP runtime. Debian, Ubuntu: apt-get install libgomp1; macOS: brew install libomp" >&2; exit 1; }
 endef
