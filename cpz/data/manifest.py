@@ -7,7 +7,7 @@ import msgspec
 
 from cpz.data.errors import DataError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,6 +26,7 @@ EVENT_TYPES = (
     "charged_back",
     "authentication_challenged",
     "authentication_failed",
+    "form_error",
 )
 
 #: Whole numbers that grow by small steps, or need few bits: their differences are stored, packed.
@@ -150,7 +151,8 @@ VALUES = pa.list_(pa.field("element", pa.float64(), nullable=False))
 #: exact probability of conversion had that option been shown, the other placements drawn from the
 #: logging policy; `<placement>_expected_margin` the same for the margin in minor units of the
 #: session's currency; `<placement>_propensity` the logging policy's full distribution;
-#: `payment_taste` the shopper's latent taste. `<placement>_potential` has bit j set where this
+#: `payment_taste` the shopper's latent taste; `trust`, `satisfaction` (points of the survey) and
+#: `churned` are those with which the visit began. `<placement>_potential` has bit j set where this
 #: session, with its own noise, would have converted had option j been shown.
 TRUTH = _schema(
     ("session_id", pa.int64(), False),
@@ -169,6 +171,8 @@ TRUTH = _schema(
     ("price_sensitivity", pa.float64(), False),
     ("patience", pa.float64(), False),
     ("trust", pa.float64(), False),
+    ("satisfaction", pa.float64(), False),
+    ("churned", pa.bool_(), False),
     ("payment_taste", VALUES, False),
     ("fault_mask", pa.int64(), False),
 )

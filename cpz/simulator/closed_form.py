@@ -1,8 +1,8 @@
 """The exact conversion and margin to expect under each option, given the visit's full situation.
 
-Given the context the placements are drawn independently, so a placement's value is
-S_review(o) S_address S_shipping(o, s) S_confirm S_pay(a) with the other placements averaged out
-under the logging policy. Margin needs, beside these probabilities, the expected shipping price and
+Given the context the placements are drawn independently, so a placement's value is S_review(o)
+S_address S_form S_shipping(o, s) S_confirm S_pay(a) with the other placements averaged out under
+the logging policy. Margin needs, beside these probabilities, the expected shipping price and
 cost of those who stay and the expected fee rate and fixed fee of those who pay: given offer and
 preselection, amounts and payment method are independent, so a product of sums suffices.
 """
@@ -14,6 +14,7 @@ import numpy as np
 from cpz.simulator.amounts import Amounts
 from cpz.simulator.choice import boosted_gains, sum_of_others, weights_of
 from cpz.simulator.columns import Floats, first_alike, row_sums, sigmoid
+from cpz.simulator.form import form_loss
 from cpz.simulator.nests import Nests, nested_gains
 from cpz.simulator.situation import Situation
 
@@ -131,6 +132,7 @@ def expected_values(
     """
     pay, reach = paying(situation, nests, amounts), reaching(situation, amounts)
     rest = (1.0 - sigmoid(situation.address)) * (1.0 - sigmoid(situation.confirm))
+    rest *= 1.0 - form_loss(situation.mistake, situation.gives_up)
     mean_pay = Paying(
         *(row_sums(propensity.payment * t)[:, None] for t in (pay.paid, pay.rate, pay.fixed))
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from cpz.simulator.choice import best_of, best_of_others, boosted_choice, boosted_choices
 from cpz.simulator.columns import Floats, Ints, Mask, first_alike, sigmoid
+from cpz.simulator.form import form_loss, form_outcome
 from cpz.simulator.noise import Noise
 from cpz.simulator.outcome import Outcome, Potentials
 from cpz.simulator.situation import Situation
@@ -61,7 +62,9 @@ def play(situation: Situation, noise: Noise, shown: Shown, ships: Ints) -> Outco
     rows = np.arange(len(situation.address))
     to_address = noise.review >= sigmoid(situation.review[rows, shown.offer])
     to_address &= noise.wait < situation.survival
-    to_shipping = to_address & (noise.address >= sigmoid(situation.address))
+    sends_form = to_address & (noise.address >= sigmoid(situation.address))
+    passes, n_mistakes = form_outcome(noise.form, situation.mistake, situation.gives_up)
+    to_shipping = sends_form & passes
     to_payment = to_shipping & (situation.is_digital | (ships < situation.shipping.shape[2]))
     chosen = boosted_choice(*_payment_utilities(situation, noise), shown.payment)
     to_confirm = to_payment & (chosen < situation.payment.shape[1])
@@ -79,6 +82,7 @@ def play(situation: Situation, noise: Noise, shown: Shown, ships: Ints) -> Outco
         passed_address=to_shipping,
         reached_payment=to_payment,
         passed_confirm=ordered,
+        form_mistakes=np.where(sends_form, n_mistakes, 0),
         shipping=np.where(to_payment & ~situation.is_digital, ships, -1),
         first_method=np.where(to_confirm, chosen, -1),
         declined_first=declined_first,
@@ -128,12 +132,13 @@ def potentials(situation: Situation, noise: Noise, shown: Shown, outcome: Outcom
     stays = _stays_at_shipping(situation, noise)
     at_review = noise.review[:, None] >= sigmoid(situation.review)
     at_review &= (noise.wait < situation.survival)[:, None]
-    at_address = (noise.address >= sigmoid(situation.address))[:, None]
+    at_address = noise.address >= sigmoid(situation.address)
+    at_address &= noise.form >= form_loss(situation.mistake, situation.gives_up)
     preselected = np.maximum(shown.shipping, 0)
     return Potentials(
         payment=outcome.reached_payment[:, None] & pays,
         shipping=outcome.passed_address[:, None] & stays[rows, shown.offer] & paid,
-        offer=at_review & at_address & stays[rows, :, preselected] & paid,
+        offer=at_review & at_address[:, None] & stays[rows, :, preselected] & paid,
     )
 
 

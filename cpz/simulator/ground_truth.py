@@ -70,12 +70,14 @@ class OptionValues:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Ground truth of n visits, and the trust with which they began."""
+    """Ground truth of n visits, and the trust, satisfaction and churn with which they began."""
 
     payment: OptionValues
     shipping: OptionValues
     offer: OptionValues
     trust: Floats
+    satisfaction: Floats
+    churned: Mask
 
     def of(self, placement: str) -> OptionValues:
         """Return the placement's values."""
@@ -100,6 +102,8 @@ def ground_truth(world: World, lived: Lived, order: Ints) -> Truth:
         sheets["shipping"].values,
         sheets["offer"].values,
         lived.situation.trust[order],
+        lived.situation.satisfaction[order],
+        lived.situation.churned[order],
     )
 
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from cpz.simulator.arrivals import Arrivals, draw_arrivals
 from cpz.simulator.cart import Carts, draw_carts
-from cpz.simulator.columns import Ints, Rows, put, stacked, take
+from cpz.simulator.columns import Floats, Ints, Rows, put, stacked, take
 from cpz.simulator.decision import Chooser, Decided, Logged
 from cpz.simulator.funnel import play, shipping_choices
 from cpz.simulator.ground_truth import Lived, Truth, ground_truth
@@ -144,7 +144,7 @@ def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> Live
             shipping_choices(now, noise, shown) if ships_at_once is None else ships_at_once[rows]
         )
         outcome = play(now, noise, shown, ships)
-        memory = _remembered(world, when, memory, row, outcome)
+        memory = _remembered(world, when, memory, row, (outcome, noise.churn))
         played.append((decided, outcome))
         if observer is not None:
             who, what = take(arrivals, rows), take(known.carts, rows)
@@ -177,13 +177,24 @@ def _with_memory(situation: Situation, memory: Memory, world: World, rows: Rows)
     return with_memory(world, take(situation, rows), take(memory, rows))
 
 
-def _remembered(world: World, regime: Ints, memory: Memory, row: Ints, outcome: Outcome) -> Memory:
-    """Return the memory after one rank; in a rank each shopper has one visit, so order is free."""
+def _remembered(
+    world: World, regime: Ints, memory: Memory, row: Ints, visits: tuple[Outcome, Floats]
+) -> Memory:
+    """Return the memory after one rank; in a rank each shopper has one visit, so order is free.
+
+    Args:
+        world: the compiled scenario.
+        regime: (n,) which regime each visit met.
+        memory: the state before.
+        row: (n,) whose visits they are.
+        visits: what became of them, and the uniforms that decide who turns away.
+    """
+    outcome, u = visits
     if not world.regimes:
-        return remember(world, memory, row, outcome)
+        return remember(world, memory, row, outcome, u)
     for code in np.unique(regime).tolist():
         rows = np.flatnonzero(regime == code)
-        memory = remember(world.regimes[code], memory, row[rows], take(outcome, rows))
+        memory = remember(world.regimes[code], memory, row[rows], take(outcome, rows), u[rows])
     return memory
 
 

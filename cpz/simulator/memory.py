@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpz.simulator.columns import Floats, Ints, Mask
+from cpz.simulator.columns import Floats, Ints, Mask, sigmoid
 from cpz.simulator.outcome import Outcome
 from cpz.simulator.population import Shoppers
+from cpz.simulator.satisfaction import satisfaction_after, satisfaction_bounds
 from cpz.simulator.world import World
 
 
@@ -19,12 +20,18 @@ class Memory:
         last_used: (m,) method of the last purchase in the horizon, -1 before the first.
         loyalty: (m,) grows with purchases.
         trust_shift: (m,) what visits have added to the shopper's trust.
+        satisfaction: (m,) what is left of the visits' ups and downs, in points of the survey.
+        churned: (m,) who has turned to another shop and looks in only to compare.
+        account: (m,) who has an account: members of a loyalty tier, and whoever has bought.
     """
 
     stored: Mask
     last_used: Ints
     loyalty: Floats
     trust_shift: Floats
+    satisfaction: Floats
+    churned: Mask
+    account: Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,8 @@ class MemoryBounds:
     most_trust_shift: Floats
     least_loyalty: Floats
     most_loyalty: Floats
+    least_satisfaction: Floats
+    most_satisfaction: Floats
 
 
 def memory_bounds(world: World, loyalty: Floats, visit: Ints) -> MemoryBounds:
@@ -47,11 +56,14 @@ def memory_bounds(world: World, loyalty: Floats, visit: Ints) -> MemoryBounds:
     """
     left = [now.scenario.behaviour.memory for now in world.regimes or (world,)]
     before = visit.astype(np.float64)
+    least_satisfaction, most_satisfaction = satisfaction_bounds(world.regimes or (world,), before)
     return MemoryBounds(
         least_trust_shift=before * 2.0 * min(b.trust_per_decline for b in left),
         most_trust_shift=before * max(b.trust_per_purchase for b in left),
         least_loyalty=loyalty,
         most_loyalty=loyalty + before * max(b.loyalty_per_purchase for b in left),
+        least_satisfaction=least_satisfaction,
+        most_satisfaction=most_satisfaction,
     )
 
 
@@ -63,12 +75,23 @@ def first_memory(shoppers: Shoppers) -> Memory:
         last_used=np.full(n, -1, dtype=np.int64),
         loyalty=shoppers.loyalty,
         trust_shift=np.zeros(n),
+        satisfaction=np.zeros(n),
+        churned=np.zeros(n, dtype=np.bool_),
+        account=shoppers.loyalty > 0,
     )
 
 
-def remember(world: World, memory: Memory, row: Ints, outcome: Outcome) -> Memory:
-    """Return the state after one visit each of the shoppers at `row`."""
-    b = world.scenario.behaviour.memory
+def remember(world: World, memory: Memory, row: Ints, outcome: Outcome, u: Floats) -> Memory:
+    """Return the state after one visit each of the shoppers at `row`.
+
+    Args:
+        world: the compiled scenario, or the regime that the visits met.
+        memory: the state before.
+        row: (n,) whose visits they are, each shopper once.
+        outcome: what became of the n visits.
+        u: (n,) uniforms that decide who turns away.
+    """
+    b, churn = world.scenario.behaviour.memory, world.scenario.behaviour.churn
     storable = np.array([m.storable for m in world.scenario.payment.values()])
     bought = outcome.converted
     buyers, method = row[bought], outcome.method[bought]
@@ -79,4 +102,11 @@ def remember(world: World, memory: Memory, row: Ints, outcome: Outcome) -> Memor
     loyalty[buyers] += b.loyalty_per_purchase
     n_declines = outcome.declined_first.astype(np.float64) + outcome.declined_retry
     trust_shift[row] += b.trust_per_purchase * bought + b.trust_per_decline * n_declines
-    return Memory(stored, last_used, loyalty, trust_shift)
+    satisfaction, churned = memory.satisfaction.copy(), memory.churned.copy()
+    left = satisfaction_after(world, satisfaction[row], outcome)
+    satisfaction[row] = left
+    churned[row] |= u < sigmoid(churn.intercept + churn.satisfaction * left)
+    churned[buyers] = False
+    account = memory.account.copy()
+    account[buyers] = True
+    return Memory(stored, last_used, loyalty, trust_shift, satisfaction, churned, account)

@@ -17,6 +17,8 @@ from cpz.simulator.world import World
 
 REVIEW = "funnel.review"
 ADDRESS = "funnel.address"
+FORM = "funnel.form"
+CHURN = "memory.churn"
 CONFIRM = "funnel.confirm"
 RETRY = "funnel.retry"
 SHIPPING_CHOICE = "choice.shipping"
@@ -35,7 +37,7 @@ class Noise:
     """Noise of n visits, drawn where it can matter, which changes no draw.
 
     Attributes:
-        review, address, confirm, retry: (n,) uniforms.
+        review, address, form, confirm, retry, churn: (n,) uniforms.
         shipping: (n, Ks + 1) Gumbels, leaving last, only for visits that may get there.
         payment: (n, Kp + 1) nested Gumbels, leaving last, likewise: each is standard Gumbel, those
             of one nest are correlated. Meaningless where a method is not eligible.
@@ -47,8 +49,10 @@ class Noise:
 
     review: Floats
     address: Floats
+    form: Floats
     confirm: Floats
     retry: Floats
+    churn: Floats
     shipping: Floats
     payment: Floats
     examines: Floats
@@ -81,8 +85,10 @@ def draw_noise(
     return Noise(
         review=review,
         address=address,
+        form=keyed.uniform(seed, FORM, *who),
         confirm=keyed.uniform(seed, CONFIRM, *who),
         retry=keyed.uniform(seed, RETRY, *who),
+        churn=keyed.uniform(seed, CHURN, *who),
         shipping=_table(keyed.hash_of(seed, SHIPPING_CHOICE, *who), ships, keyed.gumbel_from, 0.0),
         payment=_nested(world.nests, seed, who, tried),
         examines=keyed.uniform(seed, EXAMINES, *who),

@@ -11,6 +11,7 @@ class Outcome:
 
     Attributes:
         passed_review, passed_address, reached_payment, passed_confirm: (n,) how far it went.
+        form_mistakes: (n,) how often the address form was sent with a mistake, 0 to 2.
         shipping: (n,) chosen shipping option, -1 for none.
         first_method: (n,) first chosen payment method, -1 for none.
         declined_first: (n,).
@@ -24,6 +25,7 @@ class Outcome:
     passed_address: Mask
     reached_payment: Mask
     passed_confirm: Mask
+    form_mistakes: Ints
     shipping: Ints
     first_method: Ints
     declined_first: Mask

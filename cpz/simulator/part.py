@@ -59,7 +59,7 @@ def simulate_range(
     names = {placement: policy.name for placement, policy in chosen.items()}
     tables = {
         "shoppers": shopper_rows(world, seed, journeys),
-        "sessions": session_rows(world, seed, journeys, settled, truth.trust),
+        "sessions": session_rows(world, seed, journeys, settled, truth),
         "events": event_rows(world, journeys, settled),
         "decisions": decision_rows(world, names, journeys, truth),
         "truth": truth_rows(journeys, truth),

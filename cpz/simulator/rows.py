@@ -22,7 +22,7 @@ from cpz.data.tables import (
 from cpz.simulator import timeline as tl
 from cpz.simulator.aftermath import Aftermath, refunds
 from cpz.simulator.arrow import categories, category_lists, column, lists, times
-from cpz.simulator.columns import Floats, Ints, Mask, looked_up, row_counts
+from cpz.simulator.columns import Ints, Mask, looked_up, row_counts
 from cpz.simulator.ground_truth import Truth, bit_masks
 from cpz.simulator.identity import identity_columns
 from cpz.simulator.journey import Journeys
@@ -73,14 +73,14 @@ class Settled:
 
 
 def session_rows(
-    world: World, seed: int, journeys: Journeys, settled: Settled, trust: Floats
+    world: World, seed: int, journeys: Journeys, settled: Settled, truth: Truth
 ) -> pa.Table:
-    """Return the sessions table; `trust` is what each visit began with, (n,)."""
+    """Return the sessions table; the truth tells in what mood each visit began."""
     carts, outcome, money = journeys.carts, journeys.outcome, settled.money
     currencies = [market.currency for market in world.scenario.markets.values()]
     distinct = sorted(set(currencies))
     currency = np.array([distinct.index(name) for name in currencies])[carts.country]
-    answers = draw_answers(world, seed, journeys, trust)
+    answers = draw_answers(world, seed, journeys, truth.trust, truth.satisfaction)
     shipped = np.where(outcome.converted, outcome.shipping, -1)
     return _table(
         SESSIONS,
@@ -227,6 +227,8 @@ def truth_rows(journeys: Journeys, truth: Truth) -> pa.Table:
         "price_sensitivity": column(journeys.shoppers.price_sensitivity[row]),
         "patience": column(journeys.shoppers.patience[row]),
         "trust": column(truth.trust),
+        "satisfaction": column(truth.satisfaction),
+        "churned": column(truth.churned),
         "fault_mask": column(np.zeros(len(row), dtype=np.int64)),
     }
     for placement in PLACEMENTS:

@@ -77,6 +77,7 @@ class Traffic(Settings, frozen=True):
         promotion_boost: traffic factor on promotion days.
         same_device: probability that a visit uses the shopper's usual device.
         level: factor on the traffic, for schedules: it moves visits in time, not their number.
+        holiday_level: factor on a market's public holidays.
     """
 
     visits_mean: Positive
@@ -88,6 +89,7 @@ class Traffic(Settings, frozen=True):
     promotion_boost: Positive
     same_device: Probability
     level: Positive = 1.0
+    holiday_level: Positive = 1.0
 
 
 class Tier(Settings, frozen=True):
@@ -124,7 +126,8 @@ class Market(Settings, frozen=True):
     purchases have the shares of `payment_share` (Train, section 2.8). `strong_authentication` is
     the share of payments that the market wants authenticated, exemptions taken off.
     `traffic_level` is a factor on the market's traffic, for schedules: as it changes, the mix of
-    markets drifts; it moves the market's visits in time, not their number.
+    markets drifts; it moves the market's visits in time, not their number. `holidays` are public
+    holidays, local time. `forced_account` is the share of its checkouts that ask for an account.
     """
 
     share: Weight
@@ -139,18 +142,21 @@ class Market(Settings, frozen=True):
     traffic_level: Positive = 1.0
     minor_digits: Annotated[int, Meta(ge=0, le=3)] = 2
     payment_constant: dict[str, Logit] = {}
+    holidays: tuple[date, ...] = ()
+    forced_account: Probability = 0.0
 
 
 class Device(Settings, frozen=True):
-    """How a device shifts the odds of leaving at three steps, and how waiting weighs on it.
+    """How a device shifts the odds of leaving, and how typing and waiting go on it.
 
-    `latency_slope` is the log conversion lost for the first 100 ms, `latency_scale_ms` where the
-    loss levels off.
+    `field_error` is the probability that a field of a form is filled in wrongly. `latency_slope` is
+    the log conversion lost for the first 100 ms, `latency_scale_ms` where the loss levels off.
     """
 
     review: Logit = 0.0
     address: Logit = 0.0
     payment: Logit = 0.0
+    field_error: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     latency_slope: Annotated[float, Meta(ge=0, le=1)] = 0.0
     latency_scale_ms: Positive = 1_000.0
 
@@ -254,22 +260,49 @@ class Offer(Settings, frozen=True):
 
 
 class Review(Settings, frozen=True):
-    """Leaving at review: logit of the hazard."""
+    """Leaving at review: logit of the hazard.
+
+    `satisfaction` counts for each point of it that the shopper brings along, `churned` for who has
+    turned to another shop.
+    """
 
     intercept: Logit
     price_shock: Logit
     trust: Logit
     loyalty: Logit
     promotion: Logit
+    satisfaction: Logit
+    churned: Logit
 
 
 class Address(Settings, frozen=True):
-    """Leaving at the address form: logit of the hazard."""
+    """Leaving before the address form is sent: logit of the hazard.
+
+    `per_field` counts for each field, `forced_account` for who has no account where one is forced.
+    """
 
     intercept: Logit
     patience: Logit
     trust: Logit
     loyalty: Logit
+    per_field: Logit
+    forced_account: Logit
+
+
+class Form(Settings, frozen=True):
+    """The address form; `cpz.simulator.form` has the formulas.
+
+    Attributes:
+        fields: how many a shopper without an account fills in.
+        fields_known: how many one with an account does.
+        gives_up: logit of leaving when mistakes are shown.
+        gives_up_patience: its slope on patience.
+    """
+
+    fields: Annotated[float, Meta(ge=0, le=200)]
+    fields_known: Annotated[float, Meta(ge=0, le=200)]
+    gives_up: Logit
+    gives_up_patience: Logit
 
 
 class ShippingStep(Settings, frozen=True):
@@ -344,14 +377,33 @@ class Memory(Settings, frozen=True):
 
 
 class Satisfaction(Settings, frozen=True):
-    """The satisfaction survey after a purchase: who answers, and a latent score cut into 1..5."""
+    """What visits leave in satisfaction, in points of the survey, and the survey itself.
 
+    Attributes:
+        purchase, decline, form_error: what each of them adds.
+        per_day: what each day of shipping adds.
+        keeps: the share that is left at the next visit.
+        answer_rate: share of purchases that answer the survey.
+        mean, sd: the survey's latent score, cut into 1..5, at satisfaction 0.
+        trust: what trust adds to the score.
+    """
+
+    purchase: Logit
+    decline: Logit
+    form_error: Logit
+    per_day: Logit
+    keeps: Annotated[float, Meta(ge=0, lt=1)]
     answer_rate: Probability
     mean: Annotated[float, Meta(ge=1, le=5)]
     sd: Spread
     trust: Logit
-    decline: Logit
-    per_day: Logit
+
+
+class Churn(Settings, frozen=True):
+    """Logit of turning to another shop after a visit without a purchase; a purchase brings back."""
+
+    intercept: Logit
+    satisfaction: Logit
 
 
 class Aftermath(Settings, frozen=True):
@@ -416,6 +468,7 @@ class Behaviour(Settings, frozen=True):
 
     review: Review
     address: Address
+    form: Form
     shipping: ShippingStep
     payment: PaymentStep
     authorisation: Authorisation
@@ -423,6 +476,7 @@ class Behaviour(Settings, frozen=True):
     confirm: Confirm
     memory: Memory
     satisfaction: Satisfaction
+    churn: Churn
     clock: Clock
     aftermath: Aftermath
 

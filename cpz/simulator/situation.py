@@ -11,6 +11,7 @@ import numpy as np
 from cpz.simulator.authentication import failure_rates
 from cpz.simulator.cart import Carts
 from cpz.simulator.columns import Floats, Ints, Mask, looked_up, sigmoid
+from cpz.simulator.form import mistake_rates
 from cpz.simulator.memory import Memory, MemoryBounds
 from cpz.simulator.population import Shoppers
 from cpz.simulator.world import World
@@ -28,7 +29,12 @@ class Situation:
 
     Attributes:
         review: (n, Ko) logit of leaving at review under each offer.
-        address, confirm: (n,) logits of leaving.
+        address, confirm: (n,) logits of leaving; before the memory is in, address is that of who
+            has an account.
+        newcomer: (n,) what having none adds to it.
+        mistake: (n,) probability to send the address form with a mistake, likewise.
+        newcomer_mistake: (n,) the same for who has no account.
+        gives_up: (n,) probability to leave when mistakes are shown.
         shipping: (n, Ko, Ks) utilities under each offer, -inf where not eligible.
         shipping_leave: (n,) utility of leaving at the shipping step.
         shipping_boost: (n,) utility that preselection adds.
@@ -39,7 +45,7 @@ class Situation:
         survival: (n,) probability to survive the wait for the decision.
         decline: (n, Kp) probability that a payment fails: its authentication, or it is declined.
         retry: (n,) logit of trying another method after a decline.
-        trust: (n,) trust with which the visit begins.
+        trust, satisfaction, churned: (n,) with which the visit begins.
         payment_eligible, shipping_eligible, offer_eligible: (n, K) masks.
         is_digital: (n,) no shipping step.
     """
@@ -47,6 +53,10 @@ class Situation:
     review: Floats
     address: Floats
     confirm: Floats
+    newcomer: Floats
+    mistake: Floats
+    newcomer_mistake: Floats
+    gives_up: Floats
     shipping: Floats
     shipping_leave: Floats
     shipping_boost: Floats
@@ -58,6 +68,8 @@ class Situation:
     decline: Floats
     retry: Floats
     trust: Floats
+    satisfaction: Floats
+    churned: Mask
     payment_eligible: Mask
     shipping_eligible: Mask
     offer_eligible: Mask
@@ -97,10 +109,15 @@ def situations(
     shipping_eligible = looked_up(world.shipping_market, carts.country)
     shipping_eligible &= ~carts.is_digital[:, None]
     promoted = b.review.promotion * carts.promotion
+    mistakes = looked_up(mistake_rates(world), carts.device)
     return Situation(
         review=_review(world, carts, sensitivity) + (shift["review"] + promoted)[:, None],
-        address=b.address.intercept + b.address.patience * patience + shift["address"],
+        address=_address(world, patience) + shift["address"],
         confirm=np.full(len(row), b.confirm.intercept),
+        newcomer=_newcomer(world)[carts.country],
+        mistake=mistakes[:, 0],
+        newcomer_mistake=mistakes[:, 1],
+        gives_up=sigmoid(b.form.gives_up + b.form.gives_up_patience * patience),
         shipping=_shipping(world, shoppers, row, shipping_eligible),
         shipping_leave=np.full(len(row), b.shipping.leave),
         shipping_boost=b.shipping.default_effect * susceptibility,
@@ -112,6 +129,8 @@ def situations(
         decline=_decline(world, shoppers, row, carts),
         retry=np.full(len(row), b.authorisation.retry_intercept),
         trust=trust,
+        satisfaction=np.zeros(len(row)),
+        churned=np.zeros(len(row), dtype=np.bool_),
         payment_eligible=payment_eligible,
         shipping_eligible=shipping_eligible,
         offer_eligible=_offer_eligible(world, carts),
@@ -135,6 +154,7 @@ class LeastHazards:
 def least_hazards(world: World, situation: Situation, bounds: MemoryBounds) -> LeastHazards:
     """Return the least hazards of n visits; `situation` has no memory in it yet."""
     b = world.scenario.behaviour
+    on_satisfaction = b.review.satisfaction
 
     def least(coefficient: float, low: Floats, high: Floats) -> Floats:
         return np.minimum(coefficient * low, coefficient * high)
@@ -144,10 +164,11 @@ def least_hazards(world: World, situation: Situation, bounds: MemoryBounds) -> L
         shift += trust * situation.trust
         return shift + least(loyalty, bounds.least_loyalty, bounds.most_loyalty) - _SLACK
 
-    return LeastHazards(
-        review=np.minimum.reduce(situation.review.T) + of_step(b.review.trust, b.review.loyalty),
-        address=situation.address + of_step(b.address.trust, b.address.loyalty),
-    )
+    review = np.minimum.reduce(situation.review.T) + of_step(b.review.trust, b.review.loyalty)
+    review += least(on_satisfaction, bounds.least_satisfaction, bounds.most_satisfaction)
+    review += min(b.review.churned, 0.0)
+    address = situation.address + of_step(b.address.trust, b.address.loyalty)
+    return LeastHazards(review, address + np.minimum(situation.newcomer, 0.0))
 
 
 def with_memory(world: World, situation: Situation, memory: Memory) -> Situation:
@@ -159,17 +180,39 @@ def with_memory(world: World, situation: Situation, memory: Memory) -> Situation
     used = np.flatnonzero(memory.last_used >= 0)
     remembered[used, memory.last_used[used]] += b.payment.last_used
     on_review = b.review.trust * trust + b.review.loyalty * memory.loyalty
+    on_review += b.review.satisfaction * memory.satisfaction + b.review.churned * memory.churned
     on_address = b.address.trust * trust + b.address.loyalty * memory.loyalty
+    on_address += np.where(memory.account, 0.0, situation.newcomer)
     return replace(
         situation,
         review=situation.review + on_review.reshape(n, 1),
         address=situation.address + on_address,
         confirm=situation.confirm + b.confirm.trust * trust,
+        mistake=np.where(memory.account, situation.mistake, situation.newcomer_mistake),
         payment=situation.payment + remembered,
         payment_leave=situation.payment_leave + b.payment.leave_trust * trust,
         retry=situation.retry + b.authorisation.retry_trust * trust,
         trust=trust,
+        satisfaction=memory.satisfaction,
+        churned=memory.churned,
     )
+
+
+def _address(world: World, patience: Floats) -> Floats:
+    """Return the logit of leaving at address of who has an account, but for the device, (n,)."""
+    b = world.scenario.behaviour
+    known = b.address.intercept + b.address.per_field * b.form.fields_known
+    result: Floats = known + b.address.patience * patience
+    return result
+
+
+def _newcomer(world: World) -> Floats:
+    """Return what having no account adds to that logit, by market, (C,)."""
+    b = world.scenario.behaviour
+    forced = np.array([market.forced_account for market in world.scenario.markets.values()])
+    longer = b.address.per_field * (b.form.fields - b.form.fields_known)
+    result: Floats = longer + b.address.forced_account * forced
+    return result
 
 
 def _payment_eligible(world: World, carts: Carts) -> Mask:

@@ -7,6 +7,7 @@ import numpy as np
 from cpz.data import keyed
 from cpz.simulator.columns import Floats, Ints, Mask
 from cpz.simulator.journey import Journeys
+from cpz.simulator.satisfaction import satisfaction_after
 from cpz.simulator.world import World
 
 ANSWERS = "survey.answers"
@@ -21,19 +22,25 @@ class Answers:
     answered: Mask
 
 
-def draw_answers(world: World, seed: int, journeys: Journeys, trust: Floats) -> Answers:
-    """Draw who answers and what: trust lifts the score, declines and slow shipping lower it."""
+def draw_answers(
+    world: World, seed: int, journeys: Journeys, trust: Floats, satisfaction: Floats
+) -> Answers:
+    """Draw who answers and what: trust and the satisfaction after the visit move the score.
+
+    Args:
+        world: the compiled scenario.
+        seed: the run's seed.
+        journeys: n visits.
+        trust: (n,) with which they began.
+        satisfaction: (n,) likewise.
+    """
     b = world.scenario.behaviour.satisfaction
-    outcome = journeys.outcome
     who = (journeys.arrivals.shopper, journeys.arrivals.visit)
-    days = np.array([o.days for o in world.scenario.shipping.values()])
-    waited = np.where(outcome.shipping >= 0, days[np.maximum(outcome.shipping, 0)], 0.0)
-    latent = (
-        b.mean
-        + b.trust * trust
-        + b.decline * outcome.declined_first
-        + b.per_day * waited
-        + b.sd * keyed.normal(seed, SCORE, *who)
-    )
-    answered = outcome.converted & (keyed.uniform(seed, ANSWERS, *who) < b.answer_rate)
-    return Answers(np.clip(np.rint(latent), 1, 5).astype(np.int64), answered)
+    answers = journeys.outcome.converted & (keyed.uniform(seed, ANSWERS, *who) < b.answer_rate)
+    mine = np.flatnonzero(answers)
+    latent = b.mean + b.trust * trust[mine]
+    latent += satisfaction_after(world, satisfaction, journeys.outcome)[mine]
+    latent += b.sd * keyed.normal(seed, SCORE, who[0][mine], who[1][mine])
+    score = np.ones(len(answers), dtype=np.int64)
+    score[mine] = np.clip(np.rint(latent), 1, 5)
+    return Answers(score, answers)

@@ -1,6 +1,6 @@
 """The events of a visit on the clock: which happened, when, and when the server had them.
 
-A visit has fifteen slots in a fixed order, the last two days later; an event happens or not, so
+A visit has 21 slots in a fixed order, the last two days later; an event happens or not, so
 that times and sequence numbers are cumulative sums over the slots.
 """
 
@@ -25,6 +25,8 @@ SLOTS = (
     ("session_started", None),
     ("step_entered", "review"),
     ("step_entered", "address"),
+    ("form_error", "address"),
+    ("form_error", "address"),
     ("step_entered", "shipping"),
     ("option_selected", "shipping"),
     ("step_entered", "payment"),
@@ -42,15 +44,15 @@ SLOTS = (
     ("returned", None),
     ("charged_back", None),
 )
-SHIPPING_SLOT = 4
-CLICK_SLOT, PAYMENT_SLOT, CONFIRM_SLOT = 6, 7, 8
-CHALLENGE_SLOT, FAILED_SLOT, DECLINE_SLOT, RETRY_SLOT = range(9, 13)
-RETRY_CHALLENGE_SLOT, RETRY_FAILED_SLOT, RETRY_DECLINE_SLOT = range(13, 16)
-LAST_SLOT, RETURN_SLOT, CHARGEBACK_SLOT = range(16, 19)
+SHIPPING_SLOT = 6
+CLICK_SLOT, PAYMENT_SLOT, CONFIRM_SLOT = 8, 9, 10
+CHALLENGE_SLOT, FAILED_SLOT, DECLINE_SLOT, RETRY_SLOT = range(11, 15)
+RETRY_CHALLENGE_SLOT, RETRY_FAILED_SLOT, RETRY_DECLINE_SLOT = range(15, 18)
+LAST_SLOT, RETURN_SLOT, CHARGEBACK_SLOT = range(18, 21)
 #: What keys a slot's draws: a new slot takes a new number, so that it moves no other slot's draws.
-_KEY = np.array([*range(9), 15, 16, 9, 10, 17, 18, 11, 12, 13, 14])
+_KEY = np.array([*range(3), 19, 20, *range(3, 9), 15, 16, 9, 10, 17, 18, 11, 12, 13, 14])
 #: How long a slot takes, relative to the median step: forms are slow, the server is quick.
-_BEFORE_PAYING = (0.0, 0.02, 1.0, 2.5, 0.8, 0.1, 0.9, 0.1, 1.5)
+_BEFORE_PAYING = (0.0, 0.02, 1.0, 2.0, 0.7, 2.5, 0.8, 0.1, 0.9, 0.1, 1.5)
 _PACE = np.array([*_BEFORE_PAYING, 0.1, 0.1, 0.3, 1.5, 0.1, 0.1, 0.3, 0.7, 0.0, 0.0])
 _US = 1_000_000
 _DAY_US = 86_400 * _US
@@ -84,7 +86,7 @@ def happened(
     is_digital: Mask,
     aftermath: Aftermath,
 ) -> Mask:
-    """Return which of the slots happened in each visit, (n, 19).
+    """Return which of the slots happened in each visit, (n, 21).
 
     Args:
         outcome: the visits' outcomes.
@@ -101,6 +103,8 @@ def happened(
             always,
             always,
             outcome.passed_review,
+            outcome.form_mistakes > 0,
+            outcome.form_mistakes > 1,
             outcome.passed_address & ~is_digital,
             outcome.shipping >= 0,
             outcome.reached_payment,
@@ -125,8 +129,8 @@ def step_of_last(outcome: Outcome, is_digital: Mask) -> Ints:
     """Return, for each visit, the slot whose step was the last one entered."""
     step = np.ones(len(is_digital), dtype=np.int64)
     step[outcome.passed_review] = 2
-    step[outcome.passed_address & ~is_digital] = 3
-    step[outcome.reached_payment] = 5
+    step[outcome.passed_address & ~is_digital] = SHIPPING_SLOT - 1
+    step[outcome.reached_payment] = CLICK_SLOT - 1
     step[outcome.first_method >= 0] = CONFIRM_SLOT
     return step
 
@@ -141,7 +145,7 @@ def draw_timeline(
         seed: the run's seed.
         session_id: (n,) ids, which key the noise.
         started_us: (n,).
-        present: (n, 19) which slots happened.
+        present: (n, 21) which slots happened.
     """
     clock = behaviour.clock
     flat = np.flatnonzero(present.ravel())

@@ -8,17 +8,17 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from cpz.simulator.columns import Floats
-from cpz.simulator.settings import Scenario
+from cpz.simulator.settings import Market, Scenario
 
 _PEAK_DAY_OF_YEAR = 350
 _HOUR_US = 3_600_000_000
 
 
-def hourly_intensity(scenario: Scenario, timezone: str) -> Floats:
-    """Return the relative traffic of each UTC hour of the horizon, seen from one time zone."""
+def hourly_intensity(scenario: Scenario, market: Market) -> Floats:
+    """Return the relative traffic of each UTC hour of the horizon, seen from one market."""
     traffic, horizon = scenario.traffic, scenario.horizon
     start = datetime.combine(horizon.start, time(), tzinfo=UTC)
-    zone = ZoneInfo(timezone)
+    zone, holidays = ZoneInfo(market.timezone), frozenset(market.holidays)
     boosted = promotion_days(scenario)
     result = np.empty(horizon.days * 24)
     for hour in range(len(result)):
@@ -29,6 +29,7 @@ def hourly_intensity(scenario: Scenario, timezone: str) -> Floats:
             * traffic.weekday_index[local.weekday()]
             * (1 + traffic.season_amplitude * math.cos(phase))
             * (traffic.promotion_boost if boosted[hour // 24] else 1.0)
+            * (traffic.holiday_level if local.date() in holidays else 1.0)
         )
     return result
 

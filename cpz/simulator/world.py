@@ -10,7 +10,7 @@ import numpy as np
 from cpz.simulator.columns import Floats, Ints, Mask
 from cpz.simulator.nests import Nests, nests_of
 from cpz.simulator.schedule import regimes
-from cpz.simulator.settings import Scenario
+from cpz.simulator.settings import Market, Scenario
 from cpz.simulator.traffic_calendar import horizon_start_us, hourly_intensity
 
 _SHARE_FLOOR = 0.005
@@ -138,10 +138,7 @@ def _compiled(scenario: Scenario, level: Floats) -> World:
         category_cdf=_cdf(c.share for c in s.categories.values()),
         device_cdf=np.array([_cdf(_by_name(devices, m.device_share)) for m in s.markets.values()]),
         intensity_cdf=np.array(
-            [
-                _intensity_cdf(s, m.timezone, mine)
-                for m, mine in zip(s.markets.values(), level, strict=True)
-            ]
+            [_intensity_cdf(s, m, mine) for m, mine in zip(s.markets.values(), level, strict=True)]
         ),
         minor_per_cent=np.array(
             [m.units_per_eur * 10.0 ** (m.minor_digits - 2) for m in s.markets.values()]
@@ -164,8 +161,8 @@ def _compiled(scenario: Scenario, level: Floats) -> World:
     )
 
 
-def _intensity_cdf(scenario: Scenario, timezone: str, level: Floats) -> Floats:
-    intensity = hourly_intensity(scenario, timezone) * level
+def _intensity_cdf(scenario: Scenario, market: Market, level: Floats) -> Floats:
+    intensity = hourly_intensity(scenario, market) * level
     cumulative = np.concatenate([[0.0], np.cumsum(intensity)])
     result: Floats = cumulative / cumulative[-1]
     return result

@@ -64,6 +64,9 @@ def later_visits(world: World, n: int) -> tuple[Situation, Decided, Carts]:
         last_used=rng.integers(-1, len(world.payment), n),
         loyalty=rng.uniform(0.0, 2.0, n),
         trust_shift=rng.normal(0.0, 0.5, n),
+        satisfaction=rng.normal(0.0, 1.0, n),
+        churned=rng.random(n) < 0.3,
+        account=rng.random(n) < 0.5,
     )
     situation = with_memory(world, plain, memory)
     chooser = Chooser(world, 3, logging_policies(world.scenario))
@@ -185,6 +188,10 @@ def test_closed_form_by_hand() -> None:
         review=np.zeros((1, 1)),
         address=np.zeros(1),
         confirm=np.zeros(1),
+        newcomer=np.zeros(1),
+        mistake=np.full(1, 0.5),
+        newcomer_mistake=np.full(1, 0.5),
+        gives_up=np.full(1, 0.5),
         shipping=np.zeros((1, 1, 1)),
         shipping_leave=np.zeros(1),
         shipping_boost=np.log([3.0]),
@@ -196,6 +203,8 @@ def test_closed_form_by_hand() -> None:
         decline=np.array([[0.2, 0.4]]),
         retry=np.zeros(1),
         trust=np.zeros(1),
+        satisfaction=np.zeros(1),
+        churned=np.zeros(1, dtype=bool),
         payment_eligible=np.ones((1, 2), dtype=bool),
         shipping_eligible=np.ones((1, 1), dtype=bool),
         offer_eligible=np.ones((1, 1), dtype=bool),
@@ -215,7 +224,8 @@ def test_closed_form_by_hand() -> None:
     # a retry of the other method after a decline, with probability 1/2
     gain_0, gain_1 = 0.8 + 0.2 * 0.5 * 0.6, 0.6 + 0.4 * 0.5 * 0.8
     pay = np.array([(2 * gain_0 + gain_1) / 5, (gain_0 + 2 * gain_1) / 5])
-    path = 0.5 * 0.5 * 0.5 * (3 / 4)
+    # of the forms 1/4 is given up at once, and 1/4 * 1/4 after a second mistake
+    path = 0.5 * 0.5 * 0.5 * (3 / 4) * (1 - 1 / 4 - 1 / 16)
     assert expected.payment[0] == pytest.approx(path * pay, abs=1e-15)
     assert expected.shipping[0, 0] == pytest.approx(path * pay.mean(), abs=1e-15)
     assert expected.offer[0, 0] == pytest.approx(path * pay.mean(), abs=1e-15)
@@ -265,7 +275,7 @@ def test_personalising_is_worth_points_of_conversion(baseline: Dataset) -> None:
         pi[rows, choice] = 1.0
         values[name] = true_value(q, pi)
     logged = true_value(q, p)
-    assert logged + 0.003 < values["popularity"] < values["best"] - 0.02
+    assert logged + 0.002 < values["popularity"] < values["best"] - 0.02
 
 
 def test_expected_rewards_come_in_the_given_order(baseline: Dataset) -> None:

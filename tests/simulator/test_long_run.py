@@ -32,7 +32,13 @@ NO_MEMORY = (
     "behaviour.memory.loyalty_per_purchase=0",
     "behaviour.memory.trust_per_purchase=0",
     "behaviour.memory.trust_per_decline=0",
+    "behaviour.review.satisfaction=0",
+    "behaviour.review.churned=0",
+    "behaviour.form.fields_known=11.5",
+    "behaviour.address.forced_account=0",
 )
+#: Whoever leaves without buying is lost at the next visit, and little else is remembered.
+CHURN = (*NO_MEMORY, "behaviour.review.churned=4", "behaviour.churn.intercept=2")
 STRONG_MEMORY = ("behaviour.memory.loyalty_per_purchase=2.0",)
 
 
@@ -70,6 +76,12 @@ def test_loyalty_that_grows_with_purchases_pays_in_the_long_run(tmp_path: Path) 
     visits = found.n_sessions / found.n_shoppers
     assert found.effect_per_shopper == pytest.approx(found.effect * visits, rel=1e-12)
     assert found.n_later_sessions == found.n_sessions - found.n_shoppers > 0
+
+
+def test_a_policy_that_sells_more_keeps_more_shoppers(tmp_path: Path) -> None:
+    """Uniform offers convert better than popularity, so fewer turn away; churn alone brings it."""
+    found = effect(tmp_path, CHURN, (OFFER,))
+    assert found.effect > 3 * found.standard_error > 0
 
 
 @pytest.mark.parametrize("rules", [(OFFER,), (OFFER, SHIPPING, PAYMENT)])

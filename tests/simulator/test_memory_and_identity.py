@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from importlib.metadata import version
 
 import numpy as np
@@ -9,8 +9,9 @@ import pytest
 from cpz.data.dataset import Dataset
 from cpz.simulator import identity
 from cpz.simulator.identity import POOLS_FILE, Pool, made_pool, pool_of
-from cpz.simulator.memory import Memory, remember
+from cpz.simulator.memory import Memory, first_memory, memory_bounds, remember
 from cpz.simulator.outcome import Outcome
+from cpz.simulator.population import draw_shoppers
 from cpz.simulator.scenario import load_scenario, scenario_names
 from cpz.simulator.world import World
 
@@ -26,7 +27,8 @@ def outcome_of(
         passed_address=passed,
         reached_payment=passed,
         passed_confirm=passed,
-        shipping=codes,
+        form_mistakes=np.zeros(len(codes), dtype=np.int64),
+        shipping=np.where(codes >= 0, 0, -1),
         first_method=codes,
         declined_first=np.array(declined_first),
         retry_method=codes,
@@ -36,25 +38,86 @@ def outcome_of(
     )
 
 
+def blank(world: World, n: int) -> Memory:
+    """Return the memory of n shoppers who know the shop as little as it knows them."""
+    nobody = np.zeros(n, dtype=bool)
+    return Memory(
+        stored=np.zeros((n, len(world.payment)), dtype=bool),
+        last_used=np.full(n, -1),
+        loyalty=np.zeros(n),
+        trust_shift=np.zeros(n),
+        satisfaction=np.zeros(n),
+        churned=nobody,
+        account=nobody,
+    )
+
+
 def test_a_purchase_stores_the_method_and_a_decline_costs_trust(world: World) -> None:
     b = world.scenario.behaviour.memory
     card, ideal = world.payment.index("card"), world.payment.index("ideal")
-    before = Memory(
-        stored=np.zeros((4, len(world.payment)), dtype=bool),
-        last_used=np.full(4, -1),
-        loyalty=np.zeros(4),
-        trust_shift=np.zeros(4),
-    )
+    before = blank(world, 4)
     rows = np.array([0, 2, 3])
     outcome = outcome_of([card, ideal, -1], [False, True, True], [False, False, True])
-    after = remember(world, before, rows, outcome)
+    after = remember(world, before, rows, outcome, np.full(3, 0.5))
     assert after.last_used.tolist() == [card, -1, ideal, -1]
     assert after.stored[0].nonzero()[0].tolist() == [card]
     assert not after.stored[1:].any()  # iDEAL keeps no credential
     assert after.loyalty.tolist() == [b.loyalty_per_purchase, 0, b.loyalty_per_purchase, 0]
     gain, loss = b.trust_per_purchase, b.trust_per_decline
     assert np.allclose(after.trust_shift, [gain, 0, gain + loss, 2 * loss], atol=1e-15)
+    assert after.account.tolist() == [True, False, True, False]
     assert not before.stored.any()
+    assert not before.account.any()
+
+
+def test_satisfaction_fades_and_the_dissatisfied_turn_away_until_they_buy(world: World) -> None:
+    b, churn = world.scenario.behaviour.satisfaction, world.scenario.behaviour.churn
+    days = world.scenario.shipping["standard"].days
+    rows = np.arange(4)
+    before = replace(
+        blank(world, 4),
+        satisfaction=np.array([1.0, 0.0, 0.0, -1.0]),
+        churned=np.array([True, False, False, False]),
+    )
+    outcome = replace(
+        outcome_of([0, -1, -1, -1], [False, True, True, False], [False, True, False, False]),
+        form_mistakes=np.array([1, 0, 2, 0]),
+    )
+    after = remember(world, before, rows, outcome, np.full(4, 0.03))
+    added = [
+        b.purchase + b.form_error + b.per_day * days,
+        2 * b.decline,
+        b.decline + 2 * b.form_error,
+        0.0,
+    ]
+    assert np.allclose(after.satisfaction, b.keeps * before.satisfaction + added, atol=1e-15)
+    hazard = 1 / (1 + np.exp(-(churn.intercept + churn.satisfaction * after.satisfaction)))
+    assert after.churned.tolist() == [False, *(hazard[1:] > 0.03)]
+    # the default world tells these apart: a decline turns away, a visit that left nothing does not
+    assert (hazard[1:3] > 0.03).all()
+    assert churn.intercept < np.log(0.03 / 0.97)
+
+
+def test_no_memory_lies_beyond_its_bounds(world: World) -> None:
+    """Six visits of the worst and of the best kind: memory stays within, and comes close."""
+    shoppers = draw_shoppers(world, 3, np.arange(2))
+    memory, rows = first_memory(shoppers), np.arange(2)
+    days = [option.days for option in world.scenario.shipping.values()]
+    longest = days.index(max(days))
+    outcome = replace(
+        outcome_of([-1, 0], [True, False], [True, False]),
+        form_mistakes=np.array([2, 0]),
+        shipping=np.array([-1, longest]),
+    )
+    for visit in range(7):
+        bounds = memory_bounds(world, shoppers.loyalty, np.full(2, visit))
+        for name in ("trust_shift", "loyalty", "satisfaction"):
+            value = getattr(memory, name)
+            assert (getattr(bounds, f"least_{name}") <= value + 1e-12).all(), name
+            assert (value <= getattr(bounds, f"most_{name}") + 1e-12).all(), name
+        memory = remember(world, memory, rows, outcome, np.ones(2))
+    worst = 2 * world.scenario.behaviour.satisfaction.decline
+    assert memory.satisfaction[0] < worst  # so that the lower bound was put to the test
 
 
 def test_pools_are_the_same_each_time_and_local() -> None:

@@ -30,6 +30,7 @@ def purchase(world: World, *, country: str, offer: str, method: str, ship: str |
         passed_address=true,
         reached_payment=true,
         passed_confirm=true,
+        form_mistakes=np.zeros(1, dtype=np.int64),
         shipping=np.array([-1 if ship is None else world.shipping.index(ship)]),
         first_method=paid_by,
         declined_first=~true,

@@ -1,12 +1,14 @@
+from dataclasses import dataclass, replace
+
 import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cpz.simulator.cart import Carts
-from cpz.simulator.columns import pick, stacked, take
+from cpz.simulator.columns import Ints, Mask, pick, stacked, take
 from cpz.simulator.logging_policies import logging_policies
-from cpz.simulator.memory import Memory
+from cpz.simulator.memory import first_memory
 from cpz.simulator.population import draw_shoppers
 from cpz.simulator.scenario import load_scenario
 from cpz.simulator.settings import Clock
@@ -91,7 +93,13 @@ def test_memory_lifts_the_known_method_and_trust_lowers_leaving(world: World) ->
     paypal, card = world.payment.index("paypal"), world.payment.index("card")
     stored = np.zeros((1, len(world.payment)), dtype=bool)
     stored[0, [paypal, card]] = True
-    memory = Memory(stored, np.array([paypal]), np.array([0.5]), np.array([0.3]))
+    memory = replace(
+        first_memory(draw_shoppers(world, 1, np.arange(1))),
+        stored=stored,
+        last_used=np.array([paypal]),
+        loyalty=np.array([0.5]),
+        trust_shift=np.array([0.3]),
+    )
     now = with_memory(world, plain, memory)
     known = now.payment[0, [paypal, card]] - plain.payment[0, [paypal, card]]
     assert np.allclose(known, [b.payment.stored + b.payment.last_used, b.payment.stored])
@@ -100,6 +108,30 @@ def test_memory_lifts_the_known_method_and_trust_lowers_leaving(world: World) ->
     assert np.isclose(now.trust[0], plain.trust[0] + 0.3)
     on_review = b.review.trust * now.trust[0] + b.review.loyalty * 0.5
     assert np.allclose(now.review - plain.review, on_review)
+
+
+def test_an_account_shortens_the_form_and_the_churned_and_dissatisfied_leave(world: World) -> None:
+    b = world.scenario.behaviour
+    plain = one_cart(world, country="BR", device="mobile_ios")
+    blank = replace(
+        first_memory(draw_shoppers(world, 1, np.arange(1))),
+        loyalty=np.zeros(1),
+        account=np.zeros(1, dtype=bool),
+    )
+    stranger = with_memory(world, plain, blank)
+    member = with_memory(world, plain, replace(blank, account=np.ones(1, dtype=bool)))
+    forced = world.scenario.markets["BR"].forced_account
+    fields = b.form.fields - b.form.fields_known
+    extra = b.address.per_field * fields + b.address.forced_account * forced
+    assert np.allclose(stranger.address - member.address, extra)
+    p = world.scenario.devices["mobile_ios"].field_error
+    for situation, n_fields in ((stranger, b.form.fields), (member, b.form.fields_known)):
+        assert np.isclose(situation.mistake[0], 1 - (1 - p) ** n_fields)
+    lost = with_memory(
+        world, plain, replace(blank, churned=np.ones(1, dtype=bool), satisfaction=np.full(1, -2.0))
+    )
+    assert np.allclose(lost.review - stranger.review, b.review.churned - 2 * b.review.satisfaction)
+    assert bool(lost.churned[0])
 
 
 def test_popularity_falls_back_on_the_share_weighted_mean() -> None:
@@ -127,16 +159,22 @@ def test_the_clock_keeps_order_even_with_steps_of_no_length() -> None:
     assert (timeline.received_us >= timeline.occurred_us).all()
 
 
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A block of rows that can be told apart."""
+
+    table: Mask
+    number: Ints
+
+
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30))
 def test_stacked_pieces_come_back_by_their_order(ranks: list[int]) -> None:
     n = len(ranks)
-    block = Memory(
-        np.eye(n, dtype=bool), np.arange(n), np.linspace(0.0, 1.0, n, dtype=np.float64), np.zeros(n)
-    )
+    block = Tagged(np.eye(n, dtype=bool), np.arange(n))
     rows = [np.flatnonzero(np.array(ranks) == k) for k in sorted(set(ranks))]
     back = take(stacked([take(block, r) for r in rows]), np.argsort(np.concatenate(rows)))
-    assert (back.last_used == block.last_used).all()
-    assert (back.stored == block.stored).all()
+    assert (back.number == block.number).all()
+    assert (back.table == block.table).all()
 
 
 @given(

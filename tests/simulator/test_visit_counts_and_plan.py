@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -104,9 +105,23 @@ def test_visits_are_sorted_and_inside_the_horizon(world: World) -> None:
 
 def test_intensity_follows_local_time(world: World) -> None:
     # the lowest hour, 5h local, is 4h UTC in Berlin and 11h UTC in Chicago in winter time
-    for timezone, utc_hour in (("Europe/Berlin", 4), ("America/Chicago", 11)):
-        first_day = hourly_intensity(world.scenario, timezone)[:24]
+    for country, utc_hour in (("DE", 4), ("US", 11)):
+        first_day = hourly_intensity(world.scenario, world.scenario.markets[country])[:24]
         assert int(first_day.argmin()) == utc_hour
+
+
+def test_a_public_holiday_is_a_quiet_day_in_its_market_alone(world: World) -> None:
+    """Tokyo's 29 April begins at 15h UTC of the 28th, the horizon's day 56; London has none."""
+    scenario = world.scenario
+    level = scenario.traffic.holiday_level
+    assert level != 1.0
+    for country, expected in (("JP", level), ("GB", 1.0)):
+        market = scenario.markets[country]
+        usual = hourly_intensity(scenario, msgspec.structs.replace(market, holidays=()))
+        ratio = hourly_intensity(scenario, market) / usual
+        begin = 56 * 24 + 15
+        assert np.allclose(ratio[begin : begin + 24], expected)
+        assert np.allclose(ratio[begin - 24 : begin], 1.0)
 
 
 def test_promotion_calendar(world: World) -> None:
