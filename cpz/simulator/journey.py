@@ -130,13 +130,14 @@ def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> Live
     ships_at_once = (
         None if at_once is None else shipping_choices(known.situation, known.noise, at_once.shown)
     )
-    memory = first_memory(known.shoppers)
+    n_visits = np.bincount(arrivals.row)
     ends = np.cumsum(np.bincount(arrivals.visit)).tolist()
+    # of the shoppers whose turn it is: in every rank they stand in the same order
+    memory = take(first_memory(known.shoppers), arrivals.row[: ends[0]])
     played: list[tuple[Decided, Outcome]] = []
-    for rows in map(slice, [0, *ends[:-1]], ends):
-        row, when = arrivals.row[rows], known.regime[rows]
-        before = take(memory, row)
-        now = by_regime(world, when, partial(_with_memory, take(known.situation, rows), before))
+    for rank, rows in enumerate(map(slice, [0, *ends[:-1]], ends)):
+        when = known.regime[rows]
+        now = by_regime(world, when, partial(_with_memory, take(known.situation, rows), memory))
         put(known.situation, rows, now)
         decided = chooser.decide(now, context[rows]) if at_once is None else take(at_once, rows)
         noise, shown = take(known.noise, rows), decided.shown
@@ -144,7 +145,8 @@ def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> Live
             shipping_choices(now, noise, shown) if ships_at_once is None else ships_at_once[rows]
         )
         outcome = play(now, noise, shown, ships)
-        memory = _remembered(world, when, memory, row, (outcome, noise.churn))
+        memory = _remembered(world, when, memory, outcome, noise.churn)
+        memory = take(memory, np.flatnonzero(n_visits[arrivals.row[rows]] > rank + 1))
         played.append((decided, outcome))
         if observer is not None:
             who, what = take(arrivals, rows), take(known.carts, rows)
@@ -177,25 +179,13 @@ def _with_memory(situation: Situation, memory: Memory, world: World, rows: Rows)
     return with_memory(world, take(situation, rows), take(memory, rows))
 
 
-def _remembered(
-    world: World, regime: Ints, memory: Memory, row: Ints, visits: tuple[Outcome, Floats]
-) -> Memory:
-    """Return the memory after one rank; in a rank each shopper has one visit, so order is free.
+def _remembered(world: World, regime: Ints, memory: Memory, outcome: Outcome, u: Floats) -> Memory:
+    """Return the memory after one visit of each shopper, under the regime that it met."""
 
-    Args:
-        world: the compiled scenario.
-        regime: (n,) which regime each visit met.
-        memory: the state before.
-        row: (n,) whose visits they are.
-        visits: what became of them, and the uniforms that decide who turns away.
-    """
-    outcome, u = visits
-    if not world.regimes:
-        return remember(world, memory, row, outcome, u)
-    for code in np.unique(regime).tolist():
-        rows = np.flatnonzero(regime == code)
-        memory = remember(world.regimes[code], memory, row[rows], take(outcome, rows), u[rows])
-    return memory
+    def under(now: World, rows: Rows) -> Memory:
+        return remember(now, take(memory, rows), take(outcome, rows), u[rows])
+
+    return by_regime(world, regime, under)
 
 
 def context_frame(world: World, arrivals: Arrivals, carts: Carts, session_id: Ints) -> pl.DataFrame:

@@ -81,32 +81,32 @@ def first_memory(shoppers: Shoppers) -> Memory:
     )
 
 
-def remember(world: World, memory: Memory, row: Ints, outcome: Outcome, u: Floats) -> Memory:
-    """Return the state after one visit each of the shoppers at `row`.
+def remember(world: World, memory: Memory, outcome: Outcome, u: Floats) -> Memory:
+    """Return the state of n shoppers after one visit each.
 
     Args:
         world: the compiled scenario, or the regime that the visits met.
         memory: the state before.
-        row: (n,) whose visits they are, each shopper once.
-        outcome: what became of the n visits.
+        outcome: what became of the visits.
         u: (n,) uniforms that decide who turns away.
     """
     b, churn = world.scenario.behaviour.memory, world.scenario.behaviour.churn
     storable = np.array([m.storable for m in world.scenario.payment.values()])
     bought = outcome.converted
-    buyers, method = row[bought], outcome.method[bought]
-    stored, last_used = memory.stored.copy(), memory.last_used.copy()
-    loyalty, trust_shift = memory.loyalty.copy(), memory.trust_shift.copy()
+    buyers = np.flatnonzero(bought)
+    method = outcome.method[buyers]
+    stored = memory.stored.copy(order="K")
     stored[buyers, method] |= storable[method]
-    last_used[buyers] = method
-    loyalty[buyers] += b.loyalty_per_purchase
     n_declines = outcome.declined_first.astype(np.float64) + outcome.declined_retry
-    trust_shift[row] += b.trust_per_purchase * bought + b.trust_per_decline * n_declines
-    satisfaction, churned = memory.satisfaction.copy(), memory.churned.copy()
-    left = satisfaction_after(world, satisfaction[row], outcome)
-    satisfaction[row] = left
-    churned[row] |= u < sigmoid(churn.intercept + churn.satisfaction * left)
-    churned[buyers] = False
-    account = memory.account.copy()
-    account[buyers] = True
-    return Memory(stored, last_used, loyalty, trust_shift, satisfaction, churned, account)
+    satisfaction = satisfaction_after(world, memory.satisfaction, outcome)
+    turns_away = u < sigmoid(churn.intercept + churn.satisfaction * satisfaction)
+    return Memory(
+        stored=stored,
+        last_used=np.where(bought, outcome.method, memory.last_used),
+        loyalty=memory.loyalty + b.loyalty_per_purchase * bought,
+        trust_shift=memory.trust_shift
+        + (b.trust_per_purchase * bought + b.trust_per_decline * n_declines),
+        satisfaction=satisfaction,
+        churned=(memory.churned | turns_away) & ~bought,
+        account=memory.account | bought,
+    )

@@ -55,17 +55,16 @@ def blank(world: World, n: int) -> Memory:
 def test_a_purchase_stores_the_method_and_a_decline_costs_trust(world: World) -> None:
     b = world.scenario.behaviour.memory
     card, ideal = world.payment.index("card"), world.payment.index("ideal")
-    before = blank(world, 4)
-    rows = np.array([0, 2, 3])
+    before = blank(world, 3)
     outcome = outcome_of([card, ideal, -1], [False, True, True], [False, False, True])
-    after = remember(world, before, rows, outcome, np.full(3, 0.5))
-    assert after.last_used.tolist() == [card, -1, ideal, -1]
+    after = remember(world, before, outcome, np.full(3, 0.5))
+    assert after.last_used.tolist() == [card, ideal, -1]
     assert after.stored[0].nonzero()[0].tolist() == [card]
     assert not after.stored[1:].any()  # iDEAL keeps no credential
-    assert after.loyalty.tolist() == [b.loyalty_per_purchase, 0, b.loyalty_per_purchase, 0]
+    assert after.loyalty.tolist() == [b.loyalty_per_purchase, b.loyalty_per_purchase, 0]
     gain, loss = b.trust_per_purchase, b.trust_per_decline
-    assert np.allclose(after.trust_shift, [gain, 0, gain + loss, 2 * loss], atol=1e-15)
-    assert after.account.tolist() == [True, False, True, False]
+    assert np.allclose(after.trust_shift, [gain, gain + loss, 2 * loss], atol=1e-15)
+    assert after.account.tolist() == [True, True, False]
     assert not before.stored.any()
     assert not before.account.any()
 
@@ -73,7 +72,6 @@ def test_a_purchase_stores_the_method_and_a_decline_costs_trust(world: World) ->
 def test_satisfaction_fades_and_the_dissatisfied_turn_away_until_they_buy(world: World) -> None:
     b, churn = world.scenario.behaviour.satisfaction, world.scenario.behaviour.churn
     days = world.scenario.shipping["standard"].days
-    rows = np.arange(4)
     before = replace(
         blank(world, 4),
         satisfaction=np.array([1.0, 0.0, 0.0, -1.0]),
@@ -83,7 +81,7 @@ def test_satisfaction_fades_and_the_dissatisfied_turn_away_until_they_buy(world:
         outcome_of([0, -1, -1, -1], [False, True, True, False], [False, True, False, False]),
         form_mistakes=np.array([1, 0, 2, 0]),
     )
-    after = remember(world, before, rows, outcome, np.full(4, 0.03))
+    after = remember(world, before, outcome, np.full(4, 0.03))
     added = [
         b.purchase + b.form_error + b.per_day * days,
         2 * b.decline,
@@ -101,7 +99,7 @@ def test_satisfaction_fades_and_the_dissatisfied_turn_away_until_they_buy(world:
 def test_no_memory_lies_beyond_its_bounds(world: World) -> None:
     """Six visits of the worst and of the best kind: memory stays within, and comes close."""
     shoppers = draw_shoppers(world, 3, np.arange(2))
-    memory, rows = first_memory(shoppers), np.arange(2)
+    memory = first_memory(shoppers)
     days = [option.days for option in world.scenario.shipping.values()]
     longest = days.index(max(days))
     outcome = replace(
@@ -115,7 +113,7 @@ def test_no_memory_lies_beyond_its_bounds(world: World) -> None:
             value = getattr(memory, name)
             assert (getattr(bounds, f"least_{name}") <= value + 1e-12).all(), name
             assert (value <= getattr(bounds, f"most_{name}") + 1e-12).all(), name
-        memory = remember(world, memory, rows, outcome, np.ones(2))
+        memory = remember(world, memory, outcome, np.ones(2))
     worst = 2 * world.scenario.behaviour.satisfaction.decline
     assert memory.satisfaction[0] < worst  # so that the lower bound was put to the test
 
