@@ -61,7 +61,7 @@ def hash_of(seed: int, purpose: str, *identity: Identity) -> Hashes:
     Returns:
         uint64 of the broadcast shape (at least one-dimensional).
     """
-    return continued(np.array([purpose_key(seed, purpose)], dtype=np.uint64), *identity)
+    return continued(np.array([_cached_key(seed, purpose)], dtype=np.uint64), *identity)
 
 
 def continued(state: Hashes, *identity: Identity) -> Hashes:

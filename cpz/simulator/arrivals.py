@@ -7,6 +7,7 @@ import numpy as np
 
 from cpz.data import keyed
 from cpz.simulator.columns import Floats, Ints, pick
+from cpz.simulator.inverse_cdf import inverse_cdf
 from cpz.simulator.traffic_calendar import horizon_start_us
 from cpz.simulator.world import World
 
@@ -94,35 +95,11 @@ def draw_arrivals(world: World, seed: int, shopper: Ints, country: Ints, keep: I
     market = country[row]
     for code in range(len(world.countries)):
         mine = np.flatnonzero(market == code)
-        at = inverse_cdf(u.take(mine), world.intensity_cdf[code])
+        at = inverse_cdf(u.take(mine), world.intensity_cdf[code], world.intensity_cells[code])
         started[mine] = (at * _HOUR_US).astype(np.int64)
     started = sorted_within(row, started) + horizon_start_us(world.scenario)
     kept = visit < keep[row]
     return Arrivals(row[kept], shopper[row[kept]], visit[kept], started[kept])
-
-
-def inverse_cdf(u: Floats, cumulative: Floats) -> Floats:
-    """Return where a distribution function, linear between whole numbers, takes the values u.
-
-    A table with several cells for each interval tells where to begin, so that few steps are left
-    (Chen and Asau 1974; Devroye, Non-Uniform Random Variate Generation, section III.2.4).
-
-    Args:
-        u: (n,) in [0, 1).
-        cumulative: (K + 1,) its values at 0..K, ascending from 0 to 1.
-
-    >>> inverse_cdf(np.array([0.0, 0.25, 0.75]), np.array([0.0, 0.5, 0.5, 1.0]))
-    array([0. , 0.5, 2.5])
-    """
-    n_cells = 4 * len(cumulative)
-    begin = np.searchsorted(cumulative, np.arange(n_cells) / n_cells, side="right") - 1
-    interval = begin.take((u * n_cells).astype(np.int64))
-    rest = np.flatnonzero(cumulative.take(interval + 1) <= u)
-    while len(rest):
-        interval[rest] += 1
-        rest = rest[cumulative.take(interval[rest] + 1) <= u.take(rest)]
-    low = cumulative.take(interval)
-    return interval + (u - low) / (cumulative.take(interval + 1) - low)
 
 
 def sorted_within(row: Ints, value: Ints) -> Ints:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from cpz.simulator.columns import Floats, Ints, Mask
+from cpz.simulator.inverse_cdf import guide_cells
 from cpz.simulator.nests import Nests, nests_of
 from cpz.simulator.schedule import regimes
 from cpz.simulator.settings import Market, Scenario
@@ -28,6 +29,7 @@ class World:
         market_cdf: (C,) cumulative market shares; likewise for tiers, ages, genders, categories.
         device_cdf: (C, D).
         intensity_cdf: (C, hours + 1) cumulative traffic over the horizon's UTC hours, from 0 to 1.
+        intensity_cells: (C, cells) where its inversion begins.
         minor_per_cent: (C,) minor units of the market's currency in a euro cent.
         log_share: (C, Kp) log of the country's payment shares, floored.
         payment_constant: (C, Kp) what calibration adds to each method's utility.
@@ -60,6 +62,7 @@ class World:
     category_cdf: Floats
     device_cdf: Floats
     intensity_cdf: Floats
+    intensity_cells: Ints
     minor_per_cent: Floats
     log_share: Floats
     payment_constant: Floats
@@ -120,6 +123,9 @@ def _compiled(scenario: Scenario, level: Floats) -> World:
     methods = s.payment.values()
     shares = np.array([_by_name(payment, m.payment_share) for m in s.markets.values()])
     limits = [m.max_cents or np.inf for m in methods]
+    intensity = [
+        _intensity_cdf(s, m, mine) for m, mine in zip(s.markets.values(), level, strict=True)
+    ]
     return World(
         scenario=s,
         countries=countries,
@@ -137,9 +143,8 @@ def _compiled(scenario: Scenario, level: Floats) -> World:
         gender_cdf=_cdf(s.population.gender_share.values()),
         category_cdf=_cdf(c.share for c in s.categories.values()),
         device_cdf=np.array([_cdf(_by_name(devices, m.device_share)) for m in s.markets.values()]),
-        intensity_cdf=np.array(
-            [_intensity_cdf(s, m, mine) for m, mine in zip(s.markets.values(), level, strict=True)]
-        ),
+        intensity_cdf=np.array(intensity),
+        intensity_cells=np.array([guide_cells(cumulative) for cumulative in intensity]),
         minor_per_cent=np.array(
             [m.units_per_eur * 10.0 ** (m.minor_digits - 2) for m in s.markets.values()]
         ),

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from cpz.simulator.arrivals import (
     draw_arrivals,
-    inverse_cdf,
     sorted_within,
     truncated_count_cdf,
     visit_counts,
 )
+from cpz.simulator.inverse_cdf import guide_cells, inverse_cdf
 from cpz.simulator.plan import ranges
 from cpz.simulator.population import countries_of
 from cpz.simulator.traffic_calendar import hourly_intensity, promotion_days
@@ -39,7 +39,7 @@ def test_the_inverse_is_that_of_interpolation(seed: int, n_intervals: int, power
     cumulative /= cumulative[-1]
     u = np.concatenate([rng.random(300), cumulative[:-1], [np.nextafter(1.0, 0.0)]])
     u = u[u < 1.0]
-    found = inverse_cdf(u, cumulative)
+    found = inverse_cdf(u, cumulative, guide_cells(cumulative))
     assert (np.diff(found[np.argsort(u, kind="stable")]) >= 0).all()
     assert np.allclose(np.interp(found, np.arange(n_intervals + 1), cumulative), u, atol=1e-12)
 
