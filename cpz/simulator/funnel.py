@@ -12,7 +12,7 @@ import numpy as np
 from cpz.simulator.choice import best_of, best_of_others, boosted_choice, boosted_choices
 from cpz.simulator.columns import Floats, Ints, Mask, first_alike, sigmoid
 from cpz.simulator.form import form_loss, form_outcome
-from cpz.simulator.noise import Noise
+from cpz.simulator.noise import Noise, retry_gumbels, retry_uniforms
 from cpz.simulator.outcome import Outcome, Potentials
 from cpz.simulator.situation import Situation
 
@@ -70,11 +70,8 @@ def play(situation: Situation, noise: Noise, shown: Shown, ships: Ints) -> Outco
     to_confirm = to_payment & (chosen < situation.payment.shape[1])
     ordered = to_confirm & (noise.confirm >= sigmoid(situation.confirm))
     first = np.where(to_confirm, chosen, 0)
-    declined_first = ordered & (noise.decline_first[rows, first] < situation.decline[rows, first])
-    retry_method = _retries(situation, noise, declined_first, first)
-    second = np.maximum(retry_method, 0)
-    declined_retry = noise.decline_retry[rows, second] < situation.decline[rows, second]
-    declined_retry &= retry_method >= 0
+    declined_first = ordered & noise.fails[rows, first]
+    retry_method, declined_retry = _retries(situation, noise, declined_first, first)
     paid_by = np.where(declined_first, np.where(declined_retry, -1, retry_method), first)
     method = np.where(ordered, paid_by, -1)
     return Outcome(
@@ -102,21 +99,27 @@ def _payment_utilities(situation: Situation, noise: Noise) -> tuple[Floats, Floa
     )
 
 
-def _retries(situation: Situation, noise: Noise, declined: Mask, first: Ints) -> Ints:
-    """Return the method that those who were declined try next, (n,), -1 for none."""
-    result = np.full(len(first), -1, dtype=np.int64)
+def _retries(situation: Situation, noise: Noise, declined: Mask, first: Ints) -> tuple[Ints, Mask]:
+    """Return what those who were declined try next, (n,), -1 for nothing, and who fails again."""
+    method, fails = np.full(len(first), -1, dtype=np.int64), np.zeros(len(first), dtype=np.bool_)
     again = np.flatnonzero(declined)
-    if len(again) == 0:
-        return result
     again = again[noise.retry[again] < sigmoid(situation.retry[again])]
-    utility = situation.payment[again] + noise.retry_choice[again]
-    utility[np.arange(len(again)), first[again]] = -np.inf
+    if len(again) == 0:
+        return method, fails
+    every = np.arange(situation.payment.shape[1])
+    utility = situation.payment[again] + retry_gumbels(noise, again, every)
+    rows = np.arange(len(again))
+    utility[rows, first[again]] = -np.inf
     best, top = best_of(utility)
-    result[again] = np.where(np.isneginf(top), -1, best)
-    return result
+    method[again] = np.where(np.isneginf(top), -1, best)
+    u = retry_uniforms(noise, again, every)[rows, best]
+    fails[again] = (u < situation.decline[again, best]) & ~np.isneginf(top)
+    return method, fails
 
 
-def potentials(situation: Situation, noise: Noise, shown: Shown, outcome: Outcome) -> Potentials:
+def potentials(
+    situation: Situation, noise: Noise, shown: Shown, outcome: Outcome, methods: Ints
+) -> Potentials:
     """Return the conversion of n visits had another option been shown at one placement.
 
     Args:
@@ -124,9 +127,10 @@ def potentials(situation: Situation, noise: Noise, shown: Shown, outcome: Outcom
         noise: the visits' noise.
         shown: what was shown.
         outcome: what became of it, as `play` returns it.
+        methods: (Kp,) the payment methods' codes.
     """
     rows = np.arange(len(situation.address))
-    pays = _pays(situation, noise)
+    pays = _pays(situation, noise, methods)
     pays &= (noise.confirm >= sigmoid(situation.confirm))[:, None]
     paid = pays[rows, shown.payment][:, None]
     stays = _stays_at_shipping(situation, noise)
@@ -157,16 +161,15 @@ def _stays_at_shipping(situation: Situation, noise: Noise) -> Mask:
     return stays
 
 
-def _pays(situation: Situation, noise: Noise) -> Mask:
+def _pays(situation: Situation, noise: Noise, methods: Ints) -> Mask:
     """Return who pays at last, by the first or a second method, for each option shown, (n, Kp)."""
     choice = boosted_choices(*_payment_utilities(situation, noise))
-    declined = noise.decline_first < situation.decline
-    approved = np.zeros((situation.payment.shape[1] + 1, len(choice)), dtype=np.bool_).T
-    approved[:, :-1] = ~declined
+    approved = np.zeros((len(methods) + 1, len(choice)), dtype=np.bool_).T
+    approved[:, :-1] = ~noise.fails
     wants = noise.retry < sigmoid(situation.retry)
-    again = np.flatnonzero(wants & (declined & situation.payment_eligible).any(axis=1))
-    other = best_of_others(situation.payment[again] + noise.retry_choice[again])
-    second = chosen_of(noise.decline_retry[again] >= situation.decline[again], other)
+    again = np.flatnonzero(wants & np.logical_or.reduce(noise.fails, axis=1))
+    other = best_of_others(situation.payment[again] + retry_gumbels(noise, again, methods))
+    second = chosen_of(retry_uniforms(noise, again, methods) >= situation.decline[again], other)
     approved[again, :-1] |= second & (other >= 0)
     return chosen_of(approved, choice)
 

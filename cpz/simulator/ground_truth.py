@@ -26,9 +26,8 @@ from cpz.simulator.world import World
 #: fastest of 1,024 to 20,000, 4,096 a tenth slower).
 _ROWS = 8_192
 
-#: The (n, Kp) columns, of which only the methods in use are taken; `Noise.payment` has one more.
+#: The (n, Kp) columns of situations, of which only the methods in use are taken.
 _SITUATION_METHODS = ("payment", "decline", "payment_eligible")
-_NOISE_METHODS = ("decline_first", "retry_choice", "decline_retry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ def _work_out(
     # not what these visits may use: no value may depend on which visits are worked out together
     methods = _offered(world, int(lived.carts.country[rows[0]]))
     now = take_columns(lived.situation, rows, dict.fromkeys(_SITUATION_METHODS, methods))
-    noise_columns = {"payment": np.append(methods, kinds)} | dict.fromkeys(_NOISE_METHODS, methods)
+    noise_columns = {"payment": np.append(methods, kinds), "fails": methods}
     noise = take_columns(lived.noise, rows, noise_columns)
     decided = take_columns(lived.decided, rows, {"payment_propensity": methods})
     shown = decided.shown.renumbered(methods, kinds)
@@ -143,7 +142,7 @@ def _work_out(
     )
     propensity = decided.propensity
     conversion, margin = expected_values(now, propensity, world.nests.only(methods), amounts)
-    potential = potentials(now, noise, shown, take(lived.outcome, rows))
+    potential = potentials(now, noise, shown, take(lived.outcome, rows), methods)
     for placement, sheet in sheets.items():
         options = methods if placement == "payment" else np.arange(len(world.options(placement)))
         eligible = now.eligible(placement)

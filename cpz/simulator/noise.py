@@ -4,7 +4,6 @@ Two visits in five end at review or address under every offer and every memory. 
 cannot matter for them, so it is not drawn, which changes no other draw.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,29 +36,30 @@ class Noise:
     """Noise of n visits, drawn where it can matter, which changes no draw.
 
     Attributes:
-        review, address, form, confirm, retry, churn: (n,) uniforms.
+        review, address, form, confirm, churn: (n,) uniforms.
         shipping: (n, Ks + 1) Gumbels, leaving last, only for visits that may get there.
         payment: (n, Kp + 1) nested Gumbels, leaving last, likewise: each is standard Gumbel, those
             of one nest are correlated. Meaningless where a method is not eligible.
         examines, wait: (n,) uniforms.
-        decline_first: (n, Kp) uniforms, 1 where a method is not eligible or never tried.
-        retry_choice: (n, Kp) Gumbels, only for visits that might see a decline.
-        decline_retry: (n, Kp) uniforms, likewise.
+        fails: (n, Kp) whether a first payment by the method would fail, where it is eligible.
+        retry: (n,) uniforms that decide who tries another method.
+        retry_choice, retry_decline: (n,) hashes; few visits see a payment fail, so what they draw
+            from these is drawn when it is needed, by `retry_gumbels` and `retry_uniforms`.
     """
 
     review: Floats
     address: Floats
     form: Floats
     confirm: Floats
-    retry: Floats
     churn: Floats
     shipping: Floats
     payment: Floats
     examines: Floats
     wait: Floats
-    decline_first: Floats
-    retry_choice: Floats
-    decline_retry: Floats
+    fails: Mask
+    retry: Floats
+    retry_choice: keyed.Hashes
+    retry_decline: keyed.Hashes
 
 
 def draw_noise(
@@ -78,46 +78,64 @@ def draw_noise(
     goes_on = (review >= sigmoid(least.review)) & (address >= sigmoid(least.address))
     goes_on &= wait < situation.survival
     tried = situation.payment_eligible & goes_on[:, None]
-    first = _table(keyed.hash_of(seed, DECLINE_FIRST, *who), tried, keyed.uniform_from, 1.0)
-    declines: Mask = np.logical_or.reduce(first < situation.decline, axis=1)
-    second = tried & declines[:, None]
     ships = np.repeat(goes_on[None, :], len(world.shipping) + 1, axis=0).T
     return Noise(
         review=review,
         address=address,
         form=keyed.uniform(seed, FORM, *who),
         confirm=keyed.uniform(seed, CONFIRM, *who),
-        retry=keyed.uniform(seed, RETRY, *who),
         churn=keyed.uniform(seed, CHURN, *who),
-        shipping=_table(keyed.hash_of(seed, SHIPPING_CHOICE, *who), ships, keyed.gumbel_from, 0.0),
+        shipping=_gumbels(keyed.hash_of(seed, SHIPPING_CHOICE, *who), ships),
         payment=_nested(world.nests, seed, who, tried),
         examines=keyed.uniform(seed, EXAMINES, *who),
         wait=wait,
-        decline_first=first,
-        retry_choice=_table(
-            keyed.hash_of(seed, RETRY_CHOICE, *who), second, keyed.gumbel_from, 0.0
-        ),
-        decline_retry=_table(
-            keyed.hash_of(seed, DECLINE_RETRY, *who), second, keyed.uniform_from, 1.0
-        ),
+        fails=_fails(keyed.hash_of(seed, DECLINE_FIRST, *who), tried, situation.decline),
+        retry=keyed.uniform(seed, RETRY, *who),
+        retry_choice=keyed.hash_of(seed, RETRY_CHOICE, *who),
+        retry_decline=keyed.hash_of(seed, DECLINE_RETRY, *who),
     )
 
 
-def _table(
-    visit: keyed.Hashes, wanted: Mask, draw: Callable[[keyed.Hashes], Floats], other: float
-) -> Floats:
-    """Draw an (n, K) table keyed by visit and column, where wanted.
+def retry_gumbels(noise: Noise, rows: Ints, methods: Ints) -> Floats:
+    """Return the noise of the choice after a failure, (rows, methods), for methods by their codes.
+
+    It is drawn afresh: a nest's methods share none of it.
+    """
+    return keyed.gumbel_from(keyed.continued(noise.retry_choice[rows][:, None], methods[None, :]))
+
+
+def retry_uniforms(noise: Noise, rows: Ints, methods: Ints) -> Floats:
+    """Return the uniforms below which a second payment fails, (rows, methods)."""
+    return keyed.uniform_from(keyed.continued(noise.retry_decline[rows][:, None], methods[None, :]))
+
+
+def _gumbels(visit: keyed.Hashes, wanted: Mask) -> Floats:
+    """Draw Gumbels keyed by visit and column where wanted, (n, K), 0 elsewhere.
 
     Args:
         visit: (n,) hash of each visit for the purpose.
         wanted: (n, K).
-        draw: hashes -> draws.
-        other: what stands elsewhere.
     """
-    table = np.full(wanted.shape[::-1], other)
+    table = np.zeros(wanted.shape[::-1])
     for column, mine in enumerate(wanted.T):
         rows = np.flatnonzero(mine)
-        table[column, rows] = draw(keyed.continued(visit.take(rows), column))
+        table[column, rows] = keyed.gumbel_from(keyed.continued(visit.take(rows), column))
+    return table.T
+
+
+def _fails(visit: keyed.Hashes, tried: Mask, decline: Floats) -> Mask:
+    """Return where a uniform keyed by visit and column is below its probability, if tried at all.
+
+    Args:
+        visit: (n,) hash of each visit for the purpose.
+        tried: (n, K).
+        decline: (n, K) probabilities.
+    """
+    table = np.zeros(tried.shape[::-1], dtype=np.bool_)
+    for column, mine in enumerate(tried.T):
+        rows = np.flatnonzero(mine)
+        u = keyed.uniform_from(keyed.continued(visit.take(rows), column))
+        table[column, rows] = u < decline[:, column].take(rows)
     return table.T
 
 
@@ -128,7 +146,7 @@ def _nested(nests: Nests, seed: int, who: tuple[Ints, Ints], tried: Mask) -> Flo
     """
     leaving = np.logical_or.reduce(tried.T)[:, None]
     visit = keyed.hash_of(seed, PAYMENT_CHOICE, *who)
-    noise = _table(visit, np.hstack([tried, leaving]), keyed.gumbel_from, 0.0).T
+    noise = _gumbels(visit, np.hstack([tried, leaving])).T
     angle, size = (keyed.hash_of(seed, purpose, *who) for purpose in (NEST_ANGLE, NEST))
     for nest, scale in enumerate(nests.scale.tolist()):
         members = np.flatnonzero(nests.of_option == nest)

@@ -55,7 +55,8 @@ def test_fewer_columns_change_no_value(world: World, lived: Lived) -> None:
     conversion, margin = expected_values(
         lived.situation, lived.decided.propensity, world.nests, amounts_of(world, lived.carts)
     )
-    potential = potentials(lived.situation, lived.noise, lived.decided.shown, lived.outcome)
+    shown, every = lived.decided.shown, np.arange(len(world.payment))
+    potential = potentials(lived.situation, lived.noise, shown, lived.outcome, every)
     assert potential.payment.any()
     for placement in PLACEMENTS:
         values, eligible = truth.of(placement), lived.situation.eligible(placement)[order]
