@@ -124,9 +124,8 @@ def _prepare(chooser: Chooser, shopper: Ints, keep: Ints) -> _Prepared:
 def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> Lived:
     """Play the visits rank by rank, along the logged path."""
     world, arrivals = chooser.world, known.arrivals
-    trusts = pl.Series(HIDDEN, known.shoppers.trust[arrivals.row] > 0)
-    context = context_frame(world, arrivals, known.carts, known.session_id).hstack([trusts])
-    at_once = chooser.decide(known.situation, context) if observer is None else None
+    every = slice(0, len(arrivals.row))
+    at_once = _decided(chooser, known, known.situation, every) if observer is None else None
     ships_at_once = (
         None if at_once is None else shipping_choices(known.situation, known.noise, at_once.shown)
     )
@@ -139,7 +138,7 @@ def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> Live
         when = known.regime[rows]
         now = by_regime(world, when, partial(_with_memory, take(known.situation, rows), memory))
         put(known.situation, rows, now)
-        decided = chooser.decide(now, context[rows]) if at_once is None else take(at_once, rows)
+        decided = _decided(chooser, known, now, rows) if at_once is None else take(at_once, rows)
         noise, shown = take(known.noise, rows), decided.shown
         ships = (
             shipping_choices(now, noise, shown) if ships_at_once is None else ships_at_once[rows]
@@ -160,6 +159,16 @@ def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> Live
         at_once or stacked([decided for decided, _ in played]),
         stacked([outcome for _, outcome in played]),
     )
+
+
+def _decided(chooser: Chooser, known: _Prepared, situation: Situation, rows: slice) -> Decided:
+    """Ask the policies about some visits."""
+    arrivals = take(known.arrivals, rows)
+    trusts = pl.Series(HIDDEN, known.shoppers.trust[arrivals.row] > 0)
+    context = context_frame(
+        chooser.world, arrivals, take(known.carts, rows), known.session_id[rows]
+    )
+    return chooser.decide(situation, context.hstack([trusts]))
 
 
 def _situation(

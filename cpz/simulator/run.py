@@ -4,6 +4,7 @@ import ctypes
 import os
 import pickle
 import signal
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -64,7 +65,7 @@ class SimulationConfig:
     n_sessions: int
     seed: int
     jobs: int = 1
-    part_sessions: int = 32768
+    part_sessions: int = 40960
     sessions_per_job: int = 150_000
 
     def __post_init__(self) -> None:
@@ -233,7 +234,7 @@ def _records(tasks: list[_Task], jobs: int) -> Generator[tuple[int, PartRecord],
     context = get_context("spawn")
     with ProcessPoolExecutor(jobs - 1, context, initializer=_begin_worker) as pool:
         try:
-            yield from _shared(pool, tasks)
+            yield from _shared(pool, jobs - 1, tasks)
         except BrokenProcessPool as error:
             raise UsageError(
                 "a worker process died, perhaps for want of memory",
@@ -245,24 +246,33 @@ def _records(tasks: list[_Task], jobs: int) -> Generator[tuple[int, PartRecord],
 
 
 def _shared(
-    pool: ProcessPoolExecutor, tasks: list[_Task]
+    pool: ProcessPoolExecutor, workers: int, tasks: list[_Task]
 ) -> Generator[tuple[int, PartRecord], None, None]:
-    """Hand the parts to the pool and take back those that it has not begun, one at a time."""
-    futures = {pool.submit(_make, task): task.index for task in tasks}
-    waiting = dict(futures)
+    """Make some parts here while the pool makes the others.
 
-    def taken_back() -> Iterator[_Task]:
-        for future, index in reversed(futures.items()):
-            if future in waiting and future.cancel():
-                del waiting[future]
-                yield tasks[index]
+    A worker has one part under way and one waiting; no part is taken back from it, for the pool
+    cannot tell a part that was taken back from one that was lost with its worker.
+    """
+    left = deque(tasks)
+    under_way: dict[Future[PartRecord], int] = {}
 
-    for record in _in_turn(taken_back()):
+    def hand_out() -> None:
+        while left and len(under_way) < 2 * workers:
+            task = left.popleft()
+            under_way[pool.submit(_make, task)] = task.index
+
+    def own() -> Iterator[_Task]:
+        hand_out()
+        while left:
+            yield left.pop()
+
+    for record in _in_turn(own()):
         yield record
-        for done in [future for future in waiting if future.done()]:
-            yield waiting.pop(done), done.result()
-    for future in as_completed(waiting):
-        yield waiting[future], future.result()
+        for done in [future for future in under_way if future.done()]:
+            yield under_way.pop(done), done.result()
+        hand_out()
+    for future in as_completed(under_way):
+        yield under_way[future], future.result()
 
 
 def _begin_worker() -> None:
