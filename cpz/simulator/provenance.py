@@ -15,6 +15,8 @@ Value = str | float | int | bool | list[Any]
 _TABLE = re.compile(r"^\[+([^\]]+)\]+\s*(?:#\s*(.*))?$")
 _KEY = re.compile(r'^"?([\w+-]+)"?\s*=\s*[^#]*(?:#\s*(.*))?$')
 _STRENGTHS = ("primary", "secondary", "guess", "calibrated", "no claim")
+_KIND = re.compile(rf"\b({'|'.join(_STRENGTHS)})\b", re.IGNORECASE)
+_PATTERN = re.compile(rf"^#: (\S+)\s+({'|'.join(_STRENGTHS)})\b:?\s*(.*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,10 @@ class Constant:
     Attributes:
         key: its dotted path, as `--set` takes it.
         value: its value.
-        strength: which kinds of sources its comment in `baseline.toml` names: primary (read at the
-            source), secondary (quoted by others), guess, calibrated; empty where a scenario file
-            of its own sets it.
-        source: that comment.
+        strength: how far its source carries: primary (read at the source), secondary (quoted by
+            others), guess, calibrated (solved for a sourced property of the whole), or "no claim"
+            about the world; empty where a scenario file of its own sets it.
+        source: what `baseline.toml` says of it.
     """
 
     key: str
@@ -45,14 +47,72 @@ class Change:
     right: Value | None
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a constant comes from: one of the strengths, and words."""
+
+    strength: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What `baseline.toml` says of its constants.
+
+    Attributes:
+        patterns: the lines `#: markets.*.share  guess: ...`; a `*` stands for one part of a path,
+            at the end for all that are left.
+        beside: the comments by the path of the key or table they stand beside.
+    """
+
+    patterns: dict[str, Source]
+    beside: dict[str, str]
+
+    def of(self, key: str) -> Source:
+        """Return a constant's source: that of its pattern with the fewest `*`, or its comment.
+
+        >>> said = {"markets.*.share": Source("guess", ""), "markets.*": Source("primary", "")}
+        >>> Sources(said, {}).of("markets.US.share").strength
+        'guess'
+        >>> Sources({}, {"markets": "a guess", "markets.US": "large"}).of("markets.US.share")
+        Source(strength='guess', text='large; a guess')
+        """
+        fitting = [
+            pattern for pattern in self.patterns if _fits(pattern.split("."), key.split("."))
+        ]
+        if fitting:
+            # of `*` at the end and in the middle the one that says more parts of the path
+            return self.patterns[max(fitting, key=lambda p: len(p.split(".")) - 2 * p.count("*"))]
+        notes: list[str] = []
+        path = key
+        while path and strength_of("; ".join(notes)) == "":
+            note = self.beside.get(path, "")
+            if note and note not in notes:
+                notes.append(note)
+            path = path.rpartition(".")[0]
+        text = "; ".join(notes)
+        return Source(strength_of(text), text)
+
+
+def _fits(pattern: list[str], path: list[str]) -> bool:
+    """Return whether a path is one that the pattern means.
+
+    >>> [_fits(["a", "*"], path) for path in (["a"], ["a", "b"], ["a", "b", "c"])]
+    [False, True, True]
+    """
+    if len(pattern) > len(path) or (len(pattern) < len(path) and pattern[-1] != "*"):
+        return False
+    return all(wanted in ("*", part) for wanted, part in zip(pattern, path, strict=False))
+
+
 def constants(scenario: Scenario) -> tuple[Constant, ...]:
     """Return every constant; those as in the baseline with their source."""
-    sources = baseline_sources()
+    sources, unknown = baseline_sources(), Source("", "")
     default = flat(load_scenario("baseline"))
     found = []
     for key, value in flat(scenario).items():
-        source = source_of(key, sources) if default.get(key) == value else ""
-        found.append(Constant(key, value, strength_of(source), source))
+        source = sources.of(key) if default.get(key) == value else unknown
+        found.append(Constant(key, value, source.strength, source.text))
     return tuple(found)
 
 
@@ -78,55 +138,46 @@ def flat(scenario: Scenario) -> dict[str, Value]:
     return result
 
 
-def baseline_sources() -> dict[str, str]:
-    """Return the comments of `baseline.toml` by the path of the key or table they stand beside.
+def baseline_sources() -> Sources:
+    """Return what the comments of `baseline.toml` say.
 
     A comment on the line of a key belongs to the key; one on or above the line of a table to the
     table, and, above the first of several such as `[markets.US]`, to all of them.
     """
     text = (files("cpz.simulator") / "scenarios" / "baseline.toml").read_text(encoding="utf-8")
-    found: dict[str, str] = {}
+    found = Sources({}, {})
     table, above = "", [""]
     for line in text.splitlines():
-        if line.startswith("#"):
+        if matched := _PATTERN.match(line):
+            found.patterns[matched[1]] = Source(matched[2], matched[3])
+        elif line.startswith("#"):
             above.append(line.lstrip("# "))
-        elif matched := _TABLE.match(line):
-            table = matched[1]
-            note = " ".join([*above, matched[2] or ""]).strip()
-            if note:
-                found[table] = note
-                found.setdefault(table.rpartition(".")[0], note)
-            above = []
-        elif matched := _KEY.match(line):
-            note = " ".join([*above, matched[2] or ""]).strip()
-            if note:
-                found[f"{table}.{matched[1]}".lstrip(".")] = note
-            above = []
-        elif not line.strip():
+        else:
+            table = _note(line, table, above, found.beside)
             above = []
     return found
 
 
-def source_of(key: str, sources: dict[str, str]) -> str:
-    """Return the comments closest to a constant, up to the first that names a kind of source.
+def _note(line: str, table: str, above: list[str], beside: dict[str, str]) -> str:
+    """Note the comment of a line and those above it; return the table that the next line is in."""
+    if matched := _TABLE.match(line):
+        note = " ".join([*above, matched[2] or ""]).strip()
+        if note:
+            beside[matched[1]] = note
+            beside.setdefault(matched[1].rpartition(".")[0], note)
+        return matched[1]
+    if matched := _KEY.match(line):
+        note = " ".join([*above, matched[2] or ""]).strip()
+        if note:
+            beside[f"{table}.{matched[1]}".lstrip(".")] = note
+    return table
 
-    >>> source_of("markets.US.share", {"markets": "a guess", "markets.US": "large"})
-    'large; a guess'
+
+def strength_of(note: str) -> str:
+    """Return the kind of source that a comment names first, "" for none.
+
+    >>> strength_of("secondary: a panel; the hours between are a guess")
+    'secondary'
     """
-    notes: list[str] = []
-    while key:
-        if key in sources and sources[key] not in notes:
-            notes.append(sources[key])
-            if strength_of(sources[key]):
-                break
-        key = key.rpartition(".")[0]
-    return "; ".join(notes)
-
-
-def strength_of(source: str) -> str:
-    """Return which kinds of sources a comment names.
-
-    >>> strength_of("Shares: secondary where named, the rest a guess.")
-    'secondary, guess'
-    """
-    return ", ".join(word for word in _STRENGTHS if word in source.lower())
+    named = _KIND.search(note)
+    return named[1].lower() if named else ""
