@@ -97,7 +97,7 @@ def run_evaluate(
     with progress_bar("evaluate", len(model.placements)) as advance:
         study = evaluate_model(dataset, model, config, lambda _: advance(1))
     result = _dataset_result(dataset, study, with_truth=arguments.with_truth)
-    is_binary = all(part.outcome.inputs.objective == "binary" for part in model.placements.values())
+    is_binary = all(part.outcome.inputs.is_probability for part in model.placements.values())
     unit = PERCENT if is_binary else PLAIN
     settings = {"evaluate": asdict(arguments)}
     folder = open_run(workspace, "evaluate", settings, out)

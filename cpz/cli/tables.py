@@ -145,6 +145,9 @@ def check_tables(report: CheckReport) -> tuple[RenderableType, ...]:
     return spaced((table,))
 
 
+LABELS = {"funnel": "funnel labels", "upstream": "upstream labels", "reward": "rewards"}
+
+
 def train_tables(result: TrainResult) -> tuple[RenderableType, ...]:
     """Return one line per placement."""
     table = grid(
@@ -155,6 +158,7 @@ def train_tables(result: TrainResult) -> tuple[RenderableType, ...]:
         "trained on",
         "held out",
         "calibration slope",
+        "fitted to",
     )
     for name, part in result.placements.items():
         table.add_row(
@@ -164,6 +168,7 @@ def train_tables(result: TrainResult) -> tuple[RenderableType, ...]:
             format_value(part.summary.n_train, COUNT),
             format_value(part.summary.n_test, COUNT),
             format_value(part.summary.calibration.slope, PLAIN),
+            LABELS[part.summary.labels],
         )
     return spaced((table,))
 

@@ -48,7 +48,7 @@ def study_predictions(
     the shown option, clustered by shopper. NDCG@3 ranks the eligible options of sessions that ended
     in a purchase; the gain is 1 for the option it was bought with.
     """
-    if model.inputs.objective != "binary":
+    if not model.inputs.is_probability:
         note = "rewards are not 0 and 1, so there are no classification metrics"
         return PredictiveStudy(held_out.placement, len(held_out), {}, (), (note,))
     predicted = predict_shown(model, held_out)

@@ -132,6 +132,8 @@ def _placement_lines(name: str, part: PlacementCard) -> list[str]:
         "",
         f"LightGBM, {part.objective}, {part.n_trees} trees over {', '.join(part.inputs)}.",
         "",
+        _fitted_to(summary),
+        "",
         "| rows | number | mean reward |",
         "|---|---:|---:|",
         f"| training | {summary.n_train} | {summary.train_mean_reward:.4f} |",
@@ -150,6 +152,14 @@ def _placement_lines(name: str, part: PlacementCard) -> list[str]:
     lines += ["", "| input | share of gain |", "|---|---:|"]
     lines += [f"| {column} | {share:.1%} |" for column, share in summary.gain_share]
     return [*lines, ""]
+
+
+def _fitted_to(summary: PlacementSummary) -> str:
+    if summary.labels == "reward":
+        return f"Fitted to the rewards: {summary.why_not_funnel}."
+    if summary.labels == "upstream":
+        return f"Fitted to labels freed of the noise of earlier steps: {summary.why_not_funnel}."
+    return "Fitted to labels freed of the noise of other steps of the funnel."
 
 
 def _number(value: float | None) -> str:

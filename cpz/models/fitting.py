@@ -9,7 +9,14 @@ from cpz.data import keyed
 from cpz.data.errors import NotEnoughDataError
 from cpz.features.decision_batch import DecisionBatch, Floats, Ints, Mask
 from cpz.features.history import microseconds
-from cpz.models.outcome import THREADS, ModelInputs, OutcomeModel, read_inputs, training_set
+from cpz.models.outcome import (
+    THREADS,
+    ModelInputs,
+    Objective,
+    OutcomeModel,
+    read_inputs,
+    training_set,
+)
 
 #: With fewer rows on either side, an early stop would follow noise.
 _MIN_VALIDATION_ROWS = 200
@@ -63,17 +70,24 @@ class TreeConfig:
         }
 
 
-def fit_outcome(batch: DecisionBatch, config: TreeConfig) -> OutcomeModel:
+def fit_outcome(
+    batch: DecisionBatch, config: TreeConfig, objective: Objective | None = None
+) -> OutcomeModel:
     """Fit on training rows, with the number of trees chosen on their own later part.
 
     The validation slice is the last 20 % of the batch's sessions by time (or 20 % of its units,
     by keyed hash, where there is no time). The model is then fitted again on all rows.
 
+    Args:
+        batch: the rows to fit on.
+        config: settings of the trees.
+        objective: what the rewards call for when None.
+
     Raises:
         NotEnoughDataError: no rows, or a reward that never varies.
     """
     _check_varies(batch)
-    inputs = read_inputs(batch)
+    inputs = read_inputs(batch, objective)
     return _train(inputs, batch, config, _best_n_trees(inputs, batch, config))
 
 

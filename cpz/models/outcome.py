@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     # loaded where it is used: it takes half a second, and pandas with it where that is installed
     import lightgbm as lgb
 
-Objective = Literal["binary", "regression"]
+Objective = Literal["binary", "cross_entropy", "regression"]
 
 _CHUNK = 65_536
 
@@ -42,7 +42,8 @@ class ModelInputs:
         reads_option: whether the shown option is an input.
         default_position: the most frequent logged position, assumed when none is given; None when
             the position is no input.
-        objective: "binary" for rewards 0 and 1, else "regression".
+        objective: "binary" for rewards 0 and 1, "cross_entropy" for labels that are probabilities
+            of such, else "regression".
     """
 
     placement: str
@@ -52,6 +53,11 @@ class ModelInputs:
     reads_option: bool
     default_position: int | None
     objective: Objective
+
+    @property
+    def is_probability(self) -> bool:
+        """Return whether the model predicts the probability of a reward of 1."""
+        return self.objective != "regression"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -93,7 +99,7 @@ class OutcomeModel:
             positions: (n,) logged positions; the most frequent one when None.
 
         Returns:
-            (n,); a probability when the objective is "binary".
+            (n,); a probability unless the objective is "regression".
         """
         parts = [np.empty(0)]
         for start in range(0, len(context), _CHUNK):
@@ -159,8 +165,18 @@ class _Design:
         return np.ascontiguousarray(np.concatenate(columns, axis=1))
 
 
-def read_inputs(batch: DecisionBatch) -> ModelInputs:
-    """Decide the model's inputs and fit the encoders on training rows."""
+def objective_of(reward: Floats) -> Objective:
+    """Return the objective that fits rewards as they were logged."""
+    return "binary" if np.isin(reward, (0.0, 1.0)).all() else "regression"
+
+
+def read_inputs(batch: DecisionBatch, objective: Objective | None = None) -> ModelInputs:
+    """Decide the model's inputs and fit the encoders on training rows.
+
+    Args:
+        batch: the rows to fit on.
+        objective: what their rewards call for when None.
+    """
     has_choice = batch.action is not None and len(batch.options) > 1
     return ModelInputs(
         placement=batch.placement,
@@ -169,7 +185,7 @@ def read_inputs(batch: DecisionBatch) -> ModelInputs:
         option_inputs=applicable(batch.context, batch.options) if has_choice else (),
         reads_option=has_choice,
         default_position=_usual_position(batch.position),
-        objective="binary" if np.isin(batch.reward, (0.0, 1.0)).all() else "regression",
+        objective=objective or objective_of(batch.reward),
     )
 
 

@@ -9,6 +9,7 @@ from cpz.features.declarations import Feature
 from cpz.models.baselines import LastUsedPolicy, last_used_column
 from cpz.models.calibration import Calibration
 from cpz.models.fitting import TreeConfig
+from cpz.models.labels import LabelKind
 from cpz.models.outcome import OutcomeModel
 from cpz.models.policies import EpsilonGreedyPolicy, GreedyPolicy
 from cpz.models.split import Split
@@ -58,6 +59,9 @@ class PlacementSummary:
         test_mean_reward: mean reward of the latter.
         calibration: predictions for the shown option against outcomes, held out.
         gain_share: per input its share of the total split gain, largest first, at most ten.
+        labels: what the model was fitted to: the rewards, or labels freed of the noise of other
+            steps of the funnel, or only of those before (`cpz.models.labels`).
+        why_not_funnel: why it was not the second, "" where it was.
     """
 
     n_train: int
@@ -66,6 +70,8 @@ class PlacementSummary:
     test_mean_reward: float
     calibration: Calibration
     gain_share: tuple[tuple[str, float], ...]
+    labels: LabelKind = "reward"
+    why_not_funnel: str = ""
 
 
 @dataclass(frozen=True, slots=True)

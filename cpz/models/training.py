@@ -1,6 +1,7 @@
 """Training: assemble, split, fit, check the calibration on what was held out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from cpz.features.history import load_history
 from cpz.models.baselines import fit_popularity, popularity_weights
 from cpz.models.calibration import calibrate
 from cpz.models.fitting import fit_outcome
-from cpz.models.outcome import OutcomeModel
+from cpz.models.labels import Labels, labels_of
+from cpz.models.outcome import OutcomeModel, objective_of
 from cpz.models.split import Split, make_split
 from cpz.models.trained import PlacementModel, PlacementSummary, TrainedModel, TrainingConfig
 
@@ -89,19 +91,28 @@ def _train_placement(
 ) -> PlacementModel:
     is_test = split.is_test(batch)
     training, held_out = batch.take(~is_test), batch.take(is_test)
-    outcome = fit_outcome(training, config.trees)
+    labels = labels_of(dataset, training, config.trees)
+    outcome = _fitted(training, labels, config)
     popularity = None
     if training.action is not None:
         popularity = fit_popularity(training, popularity_weights(dataset, training))
-    summary = _summarise(outcome, training, held_out)
+    summary = _summarise(outcome, training, held_out, labels)
     return PlacementModel(outcome, popularity, config.epsilon, summary)
 
 
+def _fitted(training: DecisionBatch, labels: Labels, config: TrainingConfig) -> OutcomeModel:
+    if labels.kind == "reward":
+        return fit_outcome(training, config.trees)
+    is_binary = objective_of(training.reward) == "binary"
+    labelled = replace(training, reward=labels.value).take(labels.rows)
+    return fit_outcome(labelled, config.trees, "cross_entropy" if is_binary else "regression")
+
+
 def _summarise(
-    outcome: OutcomeModel, training: DecisionBatch, held_out: DecisionBatch
+    outcome: OutcomeModel, training: DecisionBatch, held_out: DecisionBatch, labels: Labels
 ) -> PlacementSummary:
     predicted = predict_shown(outcome, held_out)
-    is_binary = outcome.inputs.objective == "binary"
+    is_binary = outcome.inputs.is_probability
     return PlacementSummary(
         n_train=len(training),
         n_test=len(held_out),
@@ -109,6 +120,8 @@ def _summarise(
         test_mean_reward=float(held_out.reward.mean()),
         calibration=calibrate(held_out.reward, predicted, is_binary=is_binary),
         gain_share=_gain_share(outcome),
+        labels=labels.kind,
+        why_not_funnel=labels.why,
     )
 
 
