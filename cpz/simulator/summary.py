@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from cpz.data.dataset import Dataset
 from cpz.data.tables import PLACEMENTS, STEPS
-from cpz.simulator.tallies import tally
+from cpz.simulator.tallies import tally, tally_events
 from cpz.simulator.traffic_summary import (
     DayCount,
     FaultCount,
@@ -63,7 +63,8 @@ class Summary:
     """A dataset at a glance.
 
     Attributes:
-        n_shoppers, n_sessions, n_events: row counts.
+        n_shoppers, n_sessions, n_events: row counts. What follows counts an event once, whatever
+            copies of it a fault made.
         conversion: purchases over sessions.
         decline_rate: payment attempts that the issuer declined over payment attempts.
         challenge_rate: attempts whose payer was challenged over payment attempts.
@@ -98,7 +99,7 @@ def summary(dataset: Dataset) -> Summary:
     """Summarise a simulated dataset; reads the columns it needs, part by part."""
     columns = ("device", "country", "payment_method", "converted")
     sessions = tally(dataset, "sessions", columns)
-    events = tally(dataset, "events", ("type", "step"))
+    events = tally_events(dataset, ("type", "step"))
     n = int(sessions["n"].sum())
     purchases = int(sessions.filter("converted")["n"].sum())
     kinds = ("payment_declined", "authentication_challenged", "authentication_failed")

@@ -10,7 +10,7 @@ import polars as pl
 from cpz.data.dataset import Dataset, part_files
 from cpz.data.truth import read_truth
 from cpz.simulator.faults import FAULTS
-from cpz.simulator.tallies import tally
+from cpz.simulator.tallies import tally, tally_events
 
 #: What ends a payment attempt that is not a purchase.
 _FAILURES = ("payment_declined", "authentication_failed")
@@ -89,7 +89,7 @@ def fault_counts(dataset: Dataset) -> tuple[FaultCount, ...]:
 
 def _failures(dataset: Dataset) -> dict[tuple[int, str], int]:
     """Return how many payment attempts failed on each day since 1970, by kind."""
-    events = tally(dataset, "events", ("occurred_at", "type"))
+    events = tally_events(dataset, ("occurred_at", "type"))
     failed = (
         events.filter(pl.col("type").is_in(_FAILURES))
         .group_by(pl.col("occurred_at") // 24, "type")

@@ -10,7 +10,7 @@ from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario import load_scenario
 from cpz.simulator.summary import summary
-from cpz.simulator.tallies import tally
+from cpz.simulator.tallies import tally, tally_events
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,37 @@ def test_a_tally_is_the_count_of_the_whole_table(
         .agg(n=pl.len().cast(pl.Int64))
     )
     assert tally(many_parts, table, columns).sort(columns).equals(whole.sort(columns))
+
+
+@pytest.mark.parametrize("columns", [("type", "step"), ("occurred_at", "type")])
+def test_an_event_that_came_twice_counts_once(
+    many_parts: Dataset, columns: tuple[str, ...]
+) -> None:
+    hours = pl.selectors.datetime().dt.epoch("us") // 3_600_000_000
+    events = many_parts.frame("events")
+    assert events["event_id"].is_duplicated().any()
+    once = (
+        events.unique("event_id")
+        .select(columns)
+        .with_columns(hours, pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+        .group_by(columns)
+        .agg(n=pl.len().cast(pl.Int64))
+    )
+    assert tally_events(many_parts, columns).sort(columns).equals(once.sort(columns))
+
+
+def test_copies_do_not_lengthen_the_funnel(tmp_path: Path) -> None:
+    found = []
+    for name, rate in (("clean", 0.0), ("copied", 0.5)):
+        scenario = load_scenario("tiny", [f"faults.duplicates={rate}"])
+        config = SimulationConfig(name, 400, 2)
+        made = simulate(Workspace(tmp_path), scenario, config, lambda _: None)
+        found.append(summary(made))
+    clean, copied = found
+    assert copied.n_events > 1.3 * clean.n_events
+    assert copied.funnel == clean.funnel
+    assert copied.decline_rate == clean.decline_rate
+    assert copied.by_day == clean.by_day
 
 
 def test_propensities_that_a_fault_took_do_not_count_for_the_range(many_parts: Dataset) -> None:
