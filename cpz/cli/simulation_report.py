@@ -1,5 +1,7 @@
 """The simulation's page: what the checkout of a simulated dataset looks like."""
 
+from collections.abc import Sequence
+
 from cpz import __version__
 from cpz.cli.results import SimulateResult
 from cpz.evaluation.report.chart_values import (
@@ -14,6 +16,7 @@ from cpz.evaluation.report.chart_values import (
 )
 from cpz.evaluation.report.format import COUNT, PERCENT, PLAIN, POINTS, format_value
 from cpz.evaluation.report.values import (
+    Block,
     KeyFigure,
     Note,
     Report,
@@ -23,7 +26,8 @@ from cpz.evaluation.report.values import (
     label_and_numbers,
 )
 from cpz.simulator.long_run import LongRunEffect
-from cpz.simulator.summary import Summary
+from cpz.simulator.summary import Group, Summary
+from cpz.simulator.weekly_shares import moved_most
 
 
 def simulation_report(result: SimulateResult, config_toml: str, command: str) -> Report:
@@ -84,8 +88,7 @@ def _trust(found: Summary) -> tuple[Note, ...]:
 
 def _funnel(found: Summary) -> Section:
     steps = [FunnelStep(step.step, step.n_sessions, step.share) for step in found.funnel]
-    bought = round(found.conversion * found.n_sessions)
-    steps.append(FunnelStep("purchase", bought, found.conversion))
+    steps.append(FunnelStep("purchase", found.n_purchases, found.conversion))
     share = format_value(found.conversion, PERCENT)
     description = f"{share} of the sessions end in a purchase. Digital carts skip shipping."
     chart = FunnelChart("Sessions by step", description, tuple(steps))
@@ -98,6 +101,8 @@ def _time(found: Summary) -> Section:
         "Sessions by hour of the week",
         f"In local time; the busiest hour of the day is {busiest}:00.",
         tuple(tuple(float(n) for n in row) for row in found.by_local_hour),
+        x_label="hour of the day (local time)",
+        value_label="sessions",
     )
     conversion = tuple(day.conversion for day in found.by_day)
     declined = tuple(day.decline_rate for day in found.by_day)
@@ -123,28 +128,55 @@ def _time(found: Summary) -> Section:
         (Line("sessions", tuple(float(day.n_sessions) for day in found.by_day)),),
         COUNT,
     )
-    return Section(
-        "time", "Over time", "When shoppers come and how they do.", (heat, drift, volume)
+    blocks: tuple[Block, ...] = (heat, drift, volume, *_moving_shares(found))
+    return Section("time", "Over time", "When shoppers come and how they do.", blocks)
+
+
+def _moving_shares(found: Summary) -> tuple[LineChart, ...]:
+    """Draw the methods and markets whose weekly share moved most; one week shows no drift."""
+    if len(found.by_week) < 2:
+        return ()
+    return tuple(
+        LineChart(
+            f"{title} whose share moved most, by week",
+            f"Shares of {whole}; the three that differ most between the first and second half.",
+            "week of (Monday, UTC)",
+            tuple(week.monday for week in found.by_week),
+            tuple(
+                Line(name, tuple(week.get(name, 0.0) for week in shares))
+                for name in moved_most(shares, 3)
+            ),
+            PERCENT,
+        )
+        for title, whole, shares in (
+            ("Payment methods", "purchases", [week.methods for week in found.by_week]),
+            ("Markets", "sessions", [week.countries for week in found.by_week]),
+        )
     )
 
 
 def _groups(found: Summary) -> Section:
-    bars = []
-    for title, groups in (("device", found.by_device), ("market", found.by_country)):
-        names = tuple(group.name for group in groups)
-        best = max(groups, key=lambda group: group.conversion)
-        description = f"{best.name} converts best, at {format_value(best.conversion, PERCENT)}."
-        series = BarSeries("conversion", tuple(group.conversion for group in groups))
-        bars.append(BarChart(f"Conversion by {title}", description, names, (series,)))
+    bars = (_conversion("device", found.by_device), _conversion("market", found.by_country))
     methods = found.methods
     first = methods[0].name if methods else "none"
     shares = BarChart(
         "Purchases by payment method",
-        f"The most used method is {first}.",
+        f"Shares of all {format_value(found.n_purchases, COUNT)} purchases; most by {first}.",
         tuple(method.name for method in methods) or ("none",),
         (BarSeries("share", tuple(method.share for method in methods) or (None,)),),
     )
     return Section("groups", "Who and how", "Conversion by group.", (*bars, shares))
+
+
+def _conversion(title: str, groups: Sequence[Group]) -> BarChart:
+    highest = max(groups, key=lambda group: group.conversion)
+    return BarChart(
+        f"Conversion by {title}",
+        f"Purchases over sessions, whose number stands in brackets. The highest is {highest.name}, "
+        f"at {format_value(highest.conversion, PERCENT)}.",
+        tuple(f"{group.name} ({format_value(group.n_sessions, COUNT)})" for group in groups),
+        (BarSeries("conversion", tuple(group.conversion for group in groups)),),
+    )
 
 
 def _log(found: Summary) -> Section:

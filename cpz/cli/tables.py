@@ -33,6 +33,7 @@ from cpz.evaluation.report.format import (
     interval_digits,
 )
 from cpz.simulator.long_run import LongRunEffect
+from cpz.simulator.summary import Summary
 
 COLOURS = {"green": "green", "amber": "yellow", "red": "red"}
 
@@ -60,7 +61,7 @@ def spaced(parts: Iterable[RenderableType]) -> tuple[RenderableType, ...]:
 
 
 def simulate_tables(result: SimulateResult) -> tuple[RenderableType, ...]:
-    """Return sizes, funnel, conversion by group, methods and propensity ranges."""
+    """Return sizes, funnel, conversion by group, methods, propensity ranges and faults."""
     if result.summary is None:
         return (Text(f"would simulate {result.sessions} sessions of {result.scenario!r}"),)
     found = result.summary
@@ -72,7 +73,8 @@ def simulate_tables(result: SimulateResult) -> tuple[RenderableType, ...]:
         funnel.add_row(
             step.step, format_value(step.n_sessions, COUNT), format_value(step.share, PERCENT)
         )
-    funnel.add_row("purchase", "", format_value(found.conversion, PERCENT))
+    bought = format_value(found.n_purchases, COUNT), format_value(found.conversion, PERCENT)
+    funnel.add_row("purchase", *bought)
     groups = grid("conversion", "group", "sessions", "converted")
     for group in (*found.by_device, *found.by_country):
         groups.add_row(
@@ -83,12 +85,13 @@ def simulate_tables(result: SimulateResult) -> tuple[RenderableType, ...]:
     methods = grid("purchases by method", "method", "share")
     for method in found.methods:
         methods.add_row(method.name, format_value(method.share, PERCENT))
+    attempts = grid("payment attempts", "what became of them", "share")
     for what, rate in (
-        ("attempts challenged", found.challenge_rate),
+        ("challenged", found.challenge_rate),
         ("authentication failed", found.authentication_failure_rate),
-        ("attempts declined", found.decline_rate),
+        ("declined", found.decline_rate),
     ):
-        methods.add_row(what, format_value(rate, PERCENT))
+        attempts.add_row(what, format_value(rate, PERCENT))
     logged = grid("logged propensities", "placement", "decisions", "smallest", "largest")
     for item in found.propensities:
         logged.add_row(
@@ -97,8 +100,19 @@ def simulate_tables(result: SimulateResult) -> tuple[RenderableType, ...]:
             format_value(item.smallest, PLAIN),
             format_value(item.largest, PLAIN),
         )
-    parts = (size, funnel, groups, methods, logged)
+    parts = (size, funnel, groups, methods, attempts, logged, _faults(found))
     return spaced((*parts, _long_run(result.long_run)) if result.long_run else parts)
+
+
+def _faults(found: Summary) -> Table:
+    """Return how many sessions each planted fault touched."""
+    table = grid("planted faults", "fault", "sessions", "share")
+    for fault in found.faults:
+        count, share = format_value(fault.n_sessions, COUNT), format_value(fault.share, PERCENT)
+        table.add_row(fault.name, count, share)
+    if not found.faults:
+        table.add_row("none", "0", format_value(0.0, PERCENT))
+    return table
 
 
 def _long_run(found: LongRunEffect) -> Table:

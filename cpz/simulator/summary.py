@@ -19,6 +19,7 @@ from cpz.simulator.traffic_summary import (
     by_local_hour,
     fault_counts,
 )
+from cpz.simulator.weekly_shares import WeekCount, by_week
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Summary:
     Attributes:
         n_shoppers, n_sessions, n_events: row counts. What follows counts an event once, whatever
             copies of it a fault made.
-        conversion: purchases over sessions.
+        n_purchases, conversion: sessions that bought, and their share of all.
         decline_rate: payment attempts that the issuer declined over payment attempts.
         challenge_rate: attempts whose payer was challenged over payment attempts.
         authentication_failure_rate: attempts whose authentication failed over payment attempts.
@@ -75,12 +76,14 @@ class Summary:
         propensities: one entry a placement that has decisions.
         by_local_hour: sessions of each weekday, Monday first, and hour in local time.
         by_day: one entry a UTC day.
+        by_week: one entry a week of UTC days.
         faults: planted faults that touched any session.
     """
 
     n_shoppers: int
     n_sessions: int
     n_events: int
+    n_purchases: int
     conversion: float
     decline_rate: float
     challenge_rate: float
@@ -92,6 +95,7 @@ class Summary:
     propensities: tuple[PropensityRange, ...]
     by_local_hour: tuple[tuple[int, ...], ...]
     by_day: tuple[DayCount, ...]
+    by_week: tuple[WeekCount, ...]
     faults: tuple[FaultCount, ...]
 
 
@@ -100,6 +104,8 @@ def summary(dataset: Dataset) -> Summary:
     columns = ("device", "country", "payment_method", "converted")
     sessions = tally(dataset, "sessions", columns)
     events = tally_events(dataset, ("type", "step"))
+    hours_by_country = tally(dataset, "sessions", ("country", "started_at"))
+    hours_by_method = tally(dataset, "sessions", ("payment_method", "started_at"))
     n = int(sessions["n"].sum())
     purchases = int(sessions.filter("converted")["n"].sum())
     kinds = ("payment_declined", "authentication_challenged", "authentication_failed")
@@ -110,6 +116,7 @@ def summary(dataset: Dataset) -> Summary:
         n_shoppers=dataset.manifest.rows("shoppers"),
         n_sessions=n,
         n_events=dataset.manifest.rows("events"),
+        n_purchases=purchases,
         conversion=purchases / n,
         decline_rate=declined / attempts,
         challenge_rate=challenged / attempts,
@@ -119,8 +126,9 @@ def summary(dataset: Dataset) -> Summary:
         by_country=_groups(sessions, "country"),
         methods=_methods(sessions, purchases),
         propensities=_propensities(dataset),
-        by_local_hour=by_local_hour(dataset),
-        by_day=by_day(dataset),
+        by_local_hour=by_local_hour(dataset, hours_by_country),
+        by_day=by_day(dataset, hours_by_method),
+        by_week=by_week(hours_by_country, hours_by_method),
         faults=fault_counts(dataset),
     )
 

@@ -10,7 +10,7 @@ import polars as pl
 from cpz.data.dataset import Dataset, part_files
 from cpz.data.truth import read_truth
 from cpz.simulator.faults import FAULTS
-from cpz.simulator.tallies import tally, tally_events
+from cpz.simulator.tallies import tally_events
 
 #: What ends a payment attempt that is not a purchase.
 _FAILURES = ("payment_declined", "authentication_failed")
@@ -44,25 +44,36 @@ class FaultCount:
     share: float
 
 
-def by_local_hour(dataset: Dataset) -> tuple[tuple[int, ...], ...]:
-    """Return the sessions of each weekday, Monday first, and hour in the shopper's local time."""
+def by_local_hour(dataset: Dataset, by_country: pl.DataFrame) -> tuple[tuple[int, ...], ...]:
+    """Return the sessions of each weekday, Monday first, and hour in the shopper's local time.
+
+    Args:
+        dataset: whose manifest knows the markets' time zones.
+        by_country: its tally of sessions by `country` and `started_at`.
+    """
     zones = {
         name: ZoneInfo(market["timezone"])
         for name, market in dataset.manifest.recipe.settings["scenario"]["markets"].items()
     }
     table = np.zeros((7, 24), dtype=np.int64)
-    for country, hour, n in tally(dataset, "sessions", ("country", "started_at")).iter_rows():
+    for country, hour, n in by_country.iter_rows():
         local = (datetime.fromtimestamp(0, UTC) + timedelta(hours=hour)).astimezone(zones[country])
         table[local.weekday(), local.hour] += n
     return tuple(tuple(row) for row in table.tolist())
 
 
-def by_day(dataset: Dataset) -> tuple[DayCount, ...]:
-    """Return each UTC day in order."""
+def by_day(dataset: Dataset, by_method: pl.DataFrame) -> tuple[DayCount, ...]:
+    """Return each UTC day in order.
+
+    Args:
+        dataset: whose events say which payment attempts failed.
+        by_method: its tally of sessions by `payment_method`, null without a purchase, and
+            `started_at`.
+    """
+    has_bought = pl.col("payment_method").is_not_null()
     days = (
-        tally(dataset, "sessions", ("started_at", "converted"))
-        .group_by(day=pl.col("started_at") // 24)
-        .agg(pl.col("n").sum(), bought=pl.col("n").filter("converted").sum())
+        by_method.group_by(day=pl.col("started_at") // 24)
+        .agg(pl.col("n").sum(), bought=pl.col("n").filter(has_bought).sum())
         .sort("day")
     )
     failures = _failures(dataset)

@@ -118,10 +118,24 @@ def test_simulate_writes_a_page_without_a_network(cli: Cli, tmp_path: Path) -> N
     text = page.read_text()
     assert "dirty-data" in text
     assert "duplicates" in text
+    assert "hour of the day" in text
+    for title in ("Payment methods", "Markets"):
+        assert f"{title} whose share moved most" in text
     assert "src=" not in text
     assert len(text) < 400_000
     assert sum(map(sum, ran.result["summary"]["by_local_hour"])) == 600
     assert sum(day["n_sessions"] for day in ran.result["summary"]["by_day"]) == 600
+
+
+def test_the_tables_end_with_purchases_and_planted_faults(cli: Cli, tmp_path: Path) -> None:
+    words = ("--sessions", 600, "--jobs", 1, "--scenario", "dirty-data", "--workspace", tmp_path)
+    found = cli("simulate", *words, "--json").result["summary"]
+    shown = cli("simulate", *words).out
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["purchase", str(found["n_purchases"])] in [line[:2] for line in lines]
+    assert len(found["faults"]) > 10
+    for fault in found["faults"]:
+        assert [fault["name"], str(fault["n_sessions"])] in [line[:2] for line in lines]
 
 
 def test_verify_passes_then_fails_on_a_changed_file(cli: Cli, tmp_path: Path) -> None:

@@ -164,7 +164,12 @@ class LineChart:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """A table of colours, by default weekday by hour; None is a cell without data."""
+    """A table of colours, by default weekday by hour; None is a cell without data.
+
+    Attributes:
+        x_label: what the columns are, written under them.
+        value_label: what a cell counts or measures, written behind the key of colours.
+    """
 
     title: str
     description: str
@@ -172,6 +177,8 @@ class HeatMap:
     unit: Unit = COUNT
     rows: tuple[str, ...] = WEEKDAYS
     columns: tuple[str, ...] = HOURS
+    x_label: str = ""
+    value_label: str = ""
 
     def __post_init__(self) -> None:
         """Check that the values fill rows x columns."""

@@ -196,6 +196,18 @@ def test_heat_map_counts_its_steps_and_marks_what_is_missing() -> None:
     assert tabulate(chart).rows == (("a", "0", "7"), ("b", "4", "n/a"))
 
 
+def test_a_heat_map_names_its_columns_and_what_its_colours_count() -> None:
+    cells = ((1.0, 2.0),)
+    labelled = HeatMap("t", "d", cells, COUNT, ("a",), ("x", "y"), "hour", "visits")
+    drawing, bare = (
+        draw(labelled, WIDE),
+        draw(HeatMap("t", "d", cells, COUNT, ("a",), ("x", "y")), WIDE),
+    )
+    assert ">hour<" in drawing.body
+    assert ">2 visits<" in drawing.body
+    assert drawing.height > bare.height
+
+
 def test_a_flat_or_empty_heat_map_is_drawn() -> None:
     assert step_of(2.0, 2.0, 2.0) == 0
     assert draw(HeatMap("t", "d", ((None,),), COUNT, ("a",), ("x",)), WIDE).height > 0

@@ -49,7 +49,10 @@ def draw_heat_map(chart: HeatMap, frame: Frame) -> Drawing:
         marks.append(
             text(left + (j + 0.5) * width, bottom + 14, chart.columns[j], "tick", "middle")
         )
-    return Drawing(frame.width, bottom + 22, join(marks))
+    if chart.x_label:
+        middle = (left + frame.width) / 2
+        marks.append(text(middle, bottom + 32, chart.x_label, "axis-title", "middle"))
+    return Drawing(frame.width, bottom + (40 if chart.x_label else 22), join(marks))
 
 
 def tabulate_heat_map(chart: HeatMap) -> Table:
@@ -81,7 +84,8 @@ def _draw_cell(value: float | None, cell: Box, low: float, high: float) -> Marku
 
 
 def _draw_key(chart: HeatMap, frame: Frame, low: float, high: float) -> Markup:
-    low_text, high_text = format_value(low, chart.unit), format_value(high, chart.unit)
+    low_text = format_value(low, chart.unit)
+    high_text = f"{format_value(high, chart.unit)} {chart.value_label}".rstrip()
     x = text_width(low_text) + 6
     swatches = [
         rect(Box(x + step * 18, 4, x + step * 18 + 17, 16), f"heat-{step}")
