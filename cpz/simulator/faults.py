@@ -1,7 +1,8 @@
 """What goes wrong between a checkout and its log: each fault with a rate and a bit in the truth.
 
 A fault changes the written log, never the world: outcomes and truth stay as they were, and
-`truth.fault_mask` has the fault's bit set for each session that it touched. Draws are keyed by the
+`truth.fault_mask` has the fault's bit set for each session whose rows it changed, and for no other.
+A rate is that of the rows (sessions, shoppers) which the fault can change. Draws are keyed by the
 row's own id. To add a fault, write a rule, list it in `FAULTS`, and give it a rate in
 `settings.Faults`.
 """
@@ -83,9 +84,10 @@ def out_of_order(frames: Frames, draw: Draw) -> tuple[Frames, pl.Series]:
 
 
 def missing(frames: Frames, draw: Draw) -> tuple[Frames, pl.Series]:
-    """An event comes without its step and option."""
+    """An event comes without its step and option, of which it had at least one."""
     events = frames["events"]
-    hit = pl.Series(draw.hits(events["event_id"]))
+    has_any = events["step"].is_not_null() | events["option"].is_not_null()
+    hit = pl.Series(draw.hits(events["event_id"])) & has_any
     blank = [pl.when(~hit).then(pl.col(name)).alias(name) for name in ("step", "option")]
     return frames | {"events": events.with_columns(blank)}, events["session_id"].filter(hit)
 
@@ -161,19 +163,19 @@ def dropping_browser(frames: Frames, draw: Draw) -> tuple[Frames, pl.Series]:
 def truncated_propensity(frames: Frames, draw: Draw) -> tuple[Frames, pl.Series]:
     """A propensity is logged with one decimal, never below 0.1."""
     decisions = frames["decisions"]
-    hit = draw.hits(decisions["decision_id"])
     p = decisions["propensity"].to_numpy()
     cut = np.maximum(np.floor(p * 10.0) / 10.0, 0.1)
+    hit = draw.hits(decisions["decision_id"]) & _is_other(cut, p)
     return _with_propensity(frames, np.where(hit, cut, p)), decisions["session_id"].filter(hit)
 
 
 def other_version(frames: Frames, draw: Draw) -> tuple[Frames, pl.Series]:
     """A shopper's propensities are those of another policy version, which was uniform."""
     decisions = frames["decisions"]
-    hit = draw.hits(decisions["shopper_id"])
+    p = decisions["propensity"].to_numpy()
     uniform = 1.0 / decisions["eligible"].list.len().to_numpy()
-    p = np.where(hit, uniform, decisions["propensity"].to_numpy())
-    return _with_propensity(frames, p), decisions["session_id"].filter(hit)
+    hit = draw.hits(decisions["shopper_id"]) & _is_other(uniform, p)
+    return _with_propensity(frames, np.where(hit, uniform, p)), decisions["session_id"].filter(hit)
 
 
 def sample_ratio_mismatch(frames: Frames, draw: Draw) -> tuple[Frames, pl.Series]:
@@ -240,6 +242,12 @@ def _time(name: str, microseconds: Ints) -> pl.Series:
 def _later(events: pl.DataFrame, wait_us: Ints) -> pl.DataFrame:
     received = events["received_at"].to_physical().to_numpy()
     return events.with_columns(_time("received_at", received + wait_us))
+
+
+def _is_other(changed: Floats, p: Floats) -> Mask:
+    """Return where a propensity would change; one that is missing stays so."""
+    is_other: Mask = (changed != p) & ~np.isnan(p)
+    return is_other
 
 
 def _with_propensity(frames: Frames, p: Floats) -> Frames:

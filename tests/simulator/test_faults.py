@@ -1,5 +1,7 @@
 """Each fault against the clean log of the same seed: what it does, to how many, and the mask."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -57,22 +59,153 @@ def test_every_fault_has_a_rate_and_the_clean_log_has_none(runs: dict[str, Datas
     assert (read_truth(runs[""])["fault_mask"] == 0).all()
 
 
+def rows_by_session(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return each session's rows, in the order of the log, as one list of texts."""
+    lists = pl.selectors.by_dtype(pl.List(pl.String))
+    texts = frame.with_columns(lists.list.join(","))
+    cells = [pl.col(name).cast(pl.String).fill_null("null") for name in texts.columns]
+    row = pl.concat_str(cells, separator="|")
+    return texts.group_by("session_id", maintain_order=True).agg(row=row)
+
+
+def changed(clean: Dataset, dirty: Dataset) -> set[int]:
+    """Return the sessions of which any table holds other rows, or the same in another order."""
+    found: set[int] = set()
+    for table in ("sessions", "events", "decisions"):
+        left, right = (rows_by_session(plain(d.frame(table))) for d in (clean, dirty))
+        both = left.join(right, on="session_id", how="full", coalesce=True)
+        differs = both["row"].ne_missing(both["row_right"])
+        found |= set(both["session_id"].filter(differs).to_list())
+    return found
+
+
 @pytest.mark.parametrize("name", [name for name, _ in FAULTS])
-def test_a_fault_touches_the_log_of_masked_sessions_only(
+def test_a_fault_changes_the_log_of_all_masked_sessions_and_of_no_other(
     runs: dict[str, Dataset], name: str
 ) -> None:
     clean, dirty = runs[""], runs[name]
     ids = touched(dirty, name)
     assert 0 < len(ids) < N
-    differs = False
-    for table in ("sessions", "events", "decisions"):
-        left, right = plain(clean.frame(table)), plain(dirty.frame(table))
-        differs |= not left.equals(right)
-        others = ~pl.col("session_id").is_in(ids.implode())
-        assert left.filter(others).equals(right.filter(others)), table
-    assert differs
+    assert changed(clean, dirty) == set(ids.to_list())
     truth, known = read_truth(clean).drop("fault_mask"), read_truth(dirty).drop("fault_mask")
     assert truth.equals(known)
+
+
+@dataclass(frozen=True)
+class Log:
+    """The tables of a log that faults change."""
+
+    sessions: pl.DataFrame
+    events: pl.DataFrame
+    decisions: pl.DataFrame
+
+    @property
+    def propensity(self) -> pl.Series:
+        return self.decisions["propensity"]
+
+
+def log_of(dataset: Dataset) -> Log:
+    return Log(*(plain(dataset.frame(t)) for t in ("sessions", "events", "decisions")))
+
+
+def n_sessions(before: Log, after: Log) -> tuple[int, int]:
+    value = "cart_value_minor"
+    return int((before.sessions[value] != after.sessions[value]).sum()), len(before.sessions)
+
+
+def n_bots(before: Log, after: Log) -> tuple[int, int]:
+    n = int((before.sessions["n_items"] != after.sessions["n_items"]).sum())
+    return n, int((~before.sessions["converted"]).sum())
+
+
+def n_skewed(before: Log, after: Log) -> tuple[int, int]:
+    moved = before.events["occurred_at"] != after.events["occurred_at"]
+    return before.events["session_id"].filter(moved).n_unique(), len(before.sessions)
+
+
+def n_late(before: Log, after: Log) -> tuple[int, int]:
+    late = before.events["received_at"] != after.events["received_at"]
+    return int(late.sum()), len(late)
+
+
+def n_swapped(before: Log, after: Log) -> tuple[int, int]:
+    is_pair = before.events["event_id"].diff().shift(-1) == 1
+    first = before.events["event_id"] % 2 == 0
+    return int((after.events["event_id"].diff() == -1).sum()), int((is_pair & first).sum())
+
+
+def n_blank(before: Log, after: Log) -> tuple[int, int]:
+    had, has = (
+        log.events["step"].is_not_null() | log.events["option"].is_not_null()
+        for log in (before, after)
+    )
+    return int((had & ~has).sum()), int(had.sum())
+
+
+def n_events(before: Log, after: Log) -> tuple[int, int]:
+    return abs(len(after.events) - len(before.events)), len(before.events)
+
+
+def n_browsers(before: Log, after: Log) -> tuple[int, int]:
+    phones = before.sessions.filter(pl.col("device") == "mobile_ios").select("session_id")
+    is_entered = (pl.col("type") == "step_entered") & (pl.col("step") == "payment")
+    sent = before.events.join(phones, on="session_id").filter(is_entered)
+    lost = sent.join(after.events, on="event_id", how="anti")
+    return lost["shopper_id"].n_unique(), sent["shopper_id"].n_unique()
+
+
+def n_missing(_: Log, after: Log) -> tuple[int, int]:
+    return after.propensity.null_count(), len(after.propensity)
+
+
+def n_truncated(before: Log, after: Log) -> tuple[int, int]:
+    p = before.propensity
+    return int((p != after.propensity).sum()), int((p != (p * 10).floor() / 10).sum())
+
+
+def n_other_version(before: Log, after: Log) -> tuple[int, int]:
+    who = before.decisions["shopper_id"]
+    is_other = before.propensity != 1 / before.decisions["eligible"].list.len()
+    hit = before.propensity != after.propensity
+    return who.filter(hit).n_unique(), who.filter(is_other).n_unique()
+
+
+def n_cards(before: Log, after: Log) -> tuple[int, int]:
+    lost = len(before.decisions) - len(after.decisions)
+    return lost, int((before.decisions["action"] == "card").sum())
+
+
+#: How many units a fault changed, out of those that it could have changed. The unit is what it
+#: draws for: an event, a pair of them, a session, a decision or, where a whole browser or policy
+#: version is at fault, a shopper.
+UNITS: dict[str, Callable[[Log, Log], tuple[int, int]]] = {
+    "wrong_unit": n_sessions,
+    "bots": n_bots,
+    "clock_skew": n_skewed,
+    "late": n_late,
+    "out_of_order": n_swapped,
+    "missing": n_blank,
+    "lost_events": n_events,
+    "dropping_browser": n_browsers,
+    "duplicates": n_events,
+    "missing_propensity": n_missing,
+    "truncated_propensity": n_truncated,
+    "other_version": n_other_version,
+    "sample_ratio_mismatch": n_cards,
+}
+
+
+@pytest.mark.parametrize("name", [name for name, _ in FAULTS])
+def test_a_fault_hits_at_the_rate_asked_for(runs: dict[str, Dataset], name: str) -> None:
+    hit, at_risk = UNITS[name](log_of(runs[""]), log_of(runs[name]))
+    # binomial; 13 faults at four standard errors: P(any false alarm) < 13 * 6.3e-5
+    assert at_risk > 100
+    assert hit / at_risk == pytest.approx(RATE, abs=band(at_risk))
+
+
+def test_a_missing_propensity_stays_missing_under_other_faults(tmp_path: Path) -> None:
+    both = [f"faults.{name}=1.0" for name in ("missing_propensity", "other_version")]
+    assert run(tmp_path, "d", *both).frame("decisions")["propensity"].is_null().all()
 
 
 @pytest.mark.parametrize(
