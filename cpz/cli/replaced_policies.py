@@ -30,9 +30,14 @@ class Replaced:
         return tuple(override for arm in self.arms for override in arm.overrides)
 
     @property
+    def trained(self) -> tuple[str, ...]:
+        """Return the placements that a model decides."""
+        return tuple(arm.placement for arm in self.arms if arm.is_trained)
+
+    @property
     def is_trained(self) -> bool:
         """Return whether a model decides any placement."""
-        return any(arm.is_trained for arm in self.arms)
+        return bool(self.trained)
 
     def policies(
         self, scenario: Scenario, config: SimulationConfig, progress: Callable[[int], None]

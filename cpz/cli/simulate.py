@@ -75,6 +75,13 @@ def simulate(
             help="Make a part of the dataset again and compare hashes; 0 for all parts.",
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue an interrupted run of the same settings; an error if there is none.",
+        ),
+    ] = False,
     dry_run: DryRunOption = False,
     force: ForceOption = False,
     json: JsonOption = False,
@@ -85,6 +92,7 @@ def simulate(
         cpz simulate --sessions 20000 --seed 7
         cpz simulate --scenario tiny --dataset small
         cpz simulate --set "logging.payment.policy='uniform'" --dataset uniform
+        cpz simulate --scenario tiny --dataset small --resume
         cpz simulate --dataset small --verify 1
         cpz simulate --policy payment=default:greedy --dataset closed-loop
     """
@@ -97,7 +105,9 @@ def simulate(
     arguments = SimulateArguments(
         scenario, overrides, sessions, seed, dataset, jobs, policies, long_run
     )
-    outcome, result = run_simulate(arguments, workspace, force=force, dry_run=dry_run, report=True)
+    outcome, result = run_simulate(
+        arguments, workspace, force=force, resume=resume, dry_run=dry_run, report=True
+    )
     return finish(outcome, json, lambda console: console.print(*simulate_tables(result)))
 
 
@@ -106,12 +116,14 @@ def run_simulate(
     root: Path,
     *,
     force: bool = False,
+    resume: bool = False,
     dry_run: bool = False,
     report: bool = False,
 ) -> "tuple[Outcome, SimulateResult]":
     """Simulate and commit a dataset, and write its page; shared with `cpz demo`."""
     from cpz.cli.replaced_policies import read_replaced
     from cpz.cli.results import SimulateResult
+    from cpz.cli.resumed_run import require_interrupted_run
     from cpz.data.dataset import refuse_to_replace_imported
     from cpz.data.workspace import Workspace
     from cpz.simulator.run import SimulationConfig
@@ -124,6 +136,8 @@ def run_simulate(
     scenario = load_scenario(arguments.scenario, (*arguments.overrides, *replaced.overrides))
     if not force:
         refuse_to_replace_imported(workspace, arguments.dataset)
+    if resume:
+        require_interrupted_run(workspace, arguments, scenario, replaced.trained)
     name, n_sessions, seed = arguments.dataset, arguments.sessions, arguments.seed
     if dry_run:
         result = SimulateResult(name, arguments.scenario, n_sessions, {}, "", None)
@@ -138,15 +152,10 @@ def run_simulate(
         if compares:
             own = load_scenario(arguments.scenario, arguments.overrides)
             effect = replaced.long_run(made, (own, scenario), config, policies or {}, advance)
-    result = SimulateResult(
-        dataset=name,
-        scenario=arguments.scenario,
-        sessions=made.manifest.rows("sessions"),
-        rows={table: made.manifest.rows(table) for table in made.manifest.tables},
-        digest=made.manifest.digest,
-        summary=summary(made),
-        long_run=effect,
-    )
+    manifest = made.manifest
+    rows = {table: manifest.rows(table) for table in manifest.tables}
+    sizes = rows["sessions"], rows, manifest.digest
+    result = SimulateResult(name, arguments.scenario, *sizes, summary(made), long_run=effect)
     outcome = Outcome(
         "simulate",
         result,

@@ -33,6 +33,10 @@ from cpz.data.workspace import Workspace, write_atomically
 PartRecord = dict[str, Part]
 
 
+#: The file of a staging folder that says what is being made in it.
+_RECIPE = "recipe.json"
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """A committed dataset: its folder and manifest. `truth` is not readable from here."""
@@ -239,7 +243,16 @@ def stage(workspace: Workspace, name: str, recipe: Recipe) -> Staging:
         if stale != folder:
             shutil.rmtree(stale, ignore_errors=True)
     workspace.ensure(folder)
+    write_atomically(folder / _RECIPE, encode(recipe))
     return Staging(folder, digest)
+
+
+def interrupted_recipe(workspace: Workspace, name: str) -> Recipe | None:
+    """Return what an interrupted run was making under this name; None where no run was."""
+    for path in sorted(workspace.dataset(name).glob(f".staging-*/{_RECIPE}")):
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.json.decode(path.read_bytes(), type=Recipe)
+    return None
 
 
 def commit(staging: Staging, name: str, recipe: Recipe, records: Iterable[PartRecord]) -> Dataset:
