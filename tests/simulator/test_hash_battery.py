@@ -14,7 +14,13 @@ ZERO = np.zeros(1, dtype=np.int64)
 
 
 def neighbours(axis: str) -> npt.NDArray[np.uint64]:
-    """Return hashes of identities that differ by one in the shopper, the visit or the option."""
+    """Return hashes of identities that differ by one in the shopper, the visit or the option.
+
+    An identity of one number goes through the mixer once, where a weak one shows most: ids that
+    follow each other (events), and those of shoppers' first visits, 2^16 apart (sessions).
+    """
+    if axis in ("alone", "session"):
+        return keyed.hash_of(7, "battery", SHOPPERS if axis == "alone" else SHOPPERS * 65_536)
     if axis == "seed":
         quarter = SHOPPERS[: N // 4]
         return np.concatenate([keyed.hash_of(seed, "battery", quarter, 0, 0) for seed in range(4)])
@@ -26,7 +32,7 @@ def neighbours(axis: str) -> npt.NDArray[np.uint64]:
     return keyed.hash_of(7, "battery", shopper, visit, option)
 
 
-AXES = ("shopper", "visit", "option", "seed")
+AXES = ("shopper", "visit", "option", "seed", "alone", "session")
 
 
 @pytest.mark.slow
@@ -35,7 +41,7 @@ def test_each_bit_is_a_fair_coin(axis: str) -> None:
     bits = neighbours(axis)
     for bit in range(64):
         share = ((bits >> np.uint64(bit)) & np.uint64(1)).mean()
-        # 4 x 64 comparisons: P(any |z| > 5) < 256 * 5.8e-7 = 1.5e-4
+        # 6 x 64 comparisons: P(any |z| > 5) < 384 * 5.8e-7 = 2.3e-4
         assert abs(share - 0.5) < 5 * 0.5 / math.sqrt(N), bit
 
 
@@ -47,7 +53,7 @@ def test_neighbours_are_uncorrelated_bit_by_bit_and_as_a_whole(axis: str, lag: i
     flips = bits[lag:] ^ bits[:-lag]
     for bit in range(64):
         share = ((flips >> np.uint64(bit)) & np.uint64(1)).mean()
-        # 12 x 64 comparisons: P(any |z| > 5) < 768 * 5.8e-7 = 4.5e-4
+        # 18 x 64 comparisons: P(any |z| > 5) < 1,152 * 5.8e-7 = 6.7e-4
         assert abs(share - 0.5) < 5 * 0.5 / math.sqrt(len(flips)), bit
     u = (bits >> np.uint64(12)).astype(np.float64) * 2.0**-52 - 0.5
     correlation = 12 * (u[lag:] * u[:-lag]).mean()
@@ -61,8 +67,9 @@ def test_uniforms_are_uniform_by_kolmogorov_and_smirnov(axis: str) -> None:
     u = np.sort((neighbours(axis) >> np.uint64(12)).astype(np.float64) * 2.0**-52)
     steps = np.arange(N + 1) / N
     distance = max(np.abs(u - steps[:-1]).max(), np.abs(steps[1:] - u).max())
-    # Kolmogorov: P(sqrt(n) D > 2.2) = 2 exp(-2 * 2.2^2) = 1.3e-4, four times
-    assert math.sqrt(N) * distance < 2.2
+    # Kolmogorov: P(sqrt(n) D > 2.2) = 2 exp(-2 * 2.2^2) = 1.3e-4, six times; a grid or a sequence
+    # of equal steps would be too even, P(sqrt(n) D < 0.3) = 9e-6
+    assert 0.3 < math.sqrt(N) * distance < 2.2
 
 
 @pytest.mark.slow
@@ -78,7 +85,7 @@ def test_birthday_spacings(axis: str) -> None:
     for days in (high, low):
         spacings = np.sort(np.diff(np.sort(days, axis=1), axis=1), axis=1)
         repeats = int((np.diff(spacings, axis=1) == 0).sum())
-        # five standard deviations of a Poisson number of mean 256, eight comparisons
+        # five standard deviations of a Poisson number of mean 256, twelve comparisons
         assert abs(repeats - 256) < 5 * 16
 
 

@@ -50,17 +50,31 @@ def assert_same_rows(a: Dataset, b: Dataset) -> None:
         assert_frame_equal(plain(frame), plain(right[table]), check_exact=True)
 
 
-def test_jobs_change_no_byte(tmp_path: Path) -> None:
-    one = run(tmp_path / "one", jobs=1)
-    two = run(tmp_path / "two", jobs=2)
-    assert one.manifest == two.manifest
-    assert len(one.manifest.tables["sessions"]) == 3
+@pytest.mark.parametrize("jobs", [2, 5])
+def test_jobs_change_no_byte(tmp_path: Path, jobs: int) -> None:
+    # the manifest holds the hash of each file; six parts, so that five processes have work
+    one = run(tmp_path / "one", jobs=1, part_sessions=500)
+    more = run(tmp_path / "more", jobs=jobs, part_sessions=500)
+    assert one.manifest == more.manifest
+    assert len(one.manifest.tables["sessions"]) == 6
 
 
-def test_part_size_changes_no_row(tmp_path: Path) -> None:
-    assert_same_rows(
-        run(tmp_path, name="a", part_sessions=700), run(tmp_path, name="b", part_sessions=4_096)
-    )
+@pytest.fixture(scope="module")
+def in_one_part(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    root: Path = tmp_path_factory.mktemp("whole")
+    made = run(root, part_sessions=4_096)
+    assert len(made.manifest.tables["sessions"]) == 1
+    return made
+
+
+# down to a part a shopper, which has at most 60 visits and 2.2 on average
+@pytest.mark.parametrize("part_sessions", [1, 61, 700, 1_500])
+def test_part_size_changes_no_row(tmp_path: Path, in_one_part: Dataset, part_sessions: int) -> None:
+    n_sessions = 300 if part_sessions == 1 else 3_000
+    made = run(tmp_path, n_sessions=n_sessions, part_sessions=part_sessions)
+    assert len(made.manifest.tables["sessions"]) > 1
+    whole = in_one_part if n_sessions == 3_000 else run(tmp_path, name="w", n_sessions=n_sessions)
+    assert_same_rows(made, whole)
 
 
 def test_a_shorter_run_is_the_beginning_of_a_longer_one(tmp_path: Path) -> None:
