@@ -230,7 +230,7 @@ def _weights(study: PlacementStudy) -> Block:
     edges = np.geomspace(low * (1 - 1e-9), high * (1 + 1e-9), N_WEIGHT_BINS + 1)
     counts, _ = np.histogram(positive, bins=edges)
     return Histogram(
-        title="Importance weights",
+        title="Decisions by importance weight",
         description=f"The largest weight is {high:.3g}; a few large weights would carry the whole "
         "estimate.",
         x_label="weight = policy's probability / logged propensity",

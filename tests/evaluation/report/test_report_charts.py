@@ -337,10 +337,12 @@ def test_a_log_scale_is_monotone_and_clamps(low: float, ratio: float, share: flo
     assert scale(low * ratio**share) == pytest.approx(10.0 + 10.0 * share, abs=1e-6)
 
 
-def test_log_ticks_are_decades_or_the_ends() -> None:
+def test_log_ticks_are_round_or_the_ends() -> None:
     assert Scale(0.01, 100.0, 0, 1, is_log=True).ticks(8) == pytest.approx([0.01, 0.1, 1, 10, 100])
     assert Scale(0.01, 100.0, 0, 1, is_log=True).ticks(3) == pytest.approx([0.01, 1, 100])
-    assert Scale(2.0, 5.0, 0, 1, is_log=True).ticks(3) == [2.0, 5.0]
+    assert Scale(2.2, 4.9, 0, 1, is_log=True).ticks(3) == [2.2, 4.9]
+    # importance weights of a greedy policy, within less than two decades
+    assert Scale(1.29, 26.67, 0, 1, is_log=True).ticks(8) == pytest.approx([2, 5, 10, 20])
 
 
 @pytest.mark.parametrize(

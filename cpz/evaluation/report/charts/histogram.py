@@ -67,7 +67,7 @@ def _is_drawable(chart: Histogram, value: float) -> bool:
 
 def _x_labels(chart: Histogram, ticks: list[float]) -> list[str]:
     if chart.is_log:
-        return [f"{tick:g}" for tick in ticks]
+        return [f"{tick:.3g}" for tick in ticks]
     return format_ticks(ticks, PLAIN)
 
 

@@ -73,8 +73,12 @@ def _linear_ticks(low: float, high: float, n_about: int) -> list[float]:
 
 
 def _log_ticks(low: float, high: float, n_about: int) -> list[float]:
-    first = math.ceil(math.log10(low) - 1e-9)
+    first = math.floor(math.log10(low) + 1e-9)
     last = math.floor(math.log10(high) + 1e-9)
-    stride = max(1, math.ceil((last - first + 1) / max(n_about, 1)))
+    stride = max(1, math.ceil((last - first) / max(n_about, 1)))
     decades = [10.0**power for power in range(first, last + 1, stride)]
-    return decades if len(decades) > 1 else [low, high]
+    # within few decades the round values between two of them, too: 1, 2, 5, 10
+    steps = (1.0, 2.0, 5.0) if 3 * len(decades) <= n_about + 3 else (1.0,)
+    round_values = [step * decade for decade in decades for step in steps]
+    ticks = [value for value in round_values if low * 0.999 <= value <= high * 1.001]
+    return ticks if len(ticks) > 1 else [low, high]
