@@ -10,7 +10,7 @@ from cpz.cli.outcome import Outcome, finish
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cpz.simulator.provenance import Change, Constant
+    from cpz.simulator.provenance import Change, Constant, Value
 
 app = typer.Typer(
     name="scenario", help="List, show, check and compare scenarios.", no_args_is_help=True
@@ -35,8 +35,7 @@ def list_(json: JsonOption = False) -> int:
     baseline = load_scenario("baseline")
     loaded = {name: load_scenario(name) for name in scenario_names()}
     entries = tuple(
-        # a scenario's name and description differ always and change nothing
-        ScenarioEntry(name, s.description, len(changes(baseline, s)) - 2 * (s != baseline))
+        ScenarioEntry(name, s.description, _n_changes(changes(baseline, s)))
         for name, s in loaded.items()
     )
     table = grid("scenarios", "name", "what it is", "changes", first=2)
@@ -83,7 +82,9 @@ def show(
         # one comment often speaks for a run of constants: it is printed once
         source = "as above" if c.source and c.source == said else c.source
         said = c.source
-        table.add_row(c.key, Text(str(c.value)), c.strength or "this scenario", Text(source))
+        table.add_row(
+            c.key, Text(_written(c.key, c.value)), c.strength or "this scenario", Text(source)
+        )
     outcome = Outcome("scenario show", ScenarioShowResult(loaded.name, loaded.description, found))
     return finish(outcome, json, lambda console: console.print(table))
 
@@ -103,6 +104,7 @@ def check(scenario: NameArgument, set_: SetOption = None, json: JsonOption = Fal
     from cpz.simulator.provenance import changes, flat
     from cpz.simulator.scenario import load_scenario
     from cpz.simulator.schedule import regimes
+    from cpz.simulator.share_sums import share_sums
 
     loaded = load_scenario(scenario, tuple(set_ or ()))
     rates = msgspec.structs.asdict(loaded.faults)
@@ -111,7 +113,7 @@ def check(scenario: NameArgument, set_: SetOption = None, json: JsonOption = Fal
         markets=tuple(name for name, market in loaded.markets.items() if market.share > 0),
         placements=loaded.catalogues(),
         n_constants=len(flat(loaded)),
-        n_changes=len(changes(load_scenario("baseline"), loaded)),
+        n_changes=_n_changes(changes(load_scenario("baseline"), loaded)),
         n_regimes=len(regimes(loaded)[0]),
         faults={name: rate for name, rate in rates.items() if rate > 0},
     )
@@ -126,6 +128,10 @@ def check(scenario: NameArgument, set_: SetOption = None, json: JsonOption = Fal
         "scenario check",
         result,
         inputs=(scenario,),
+        warnings=tuple(
+            f"{group} sums to {total:g}, not 1: each share is taken relative to the sum"
+            for group, total in share_sums(loaded).items()
+        ),
         next=(f"cpz simulate --scenario {scenario}",),
     )
     return finish(outcome, json, lambda console: console.print(table))
@@ -158,11 +164,43 @@ def _difference(left: str, right: str, found: "tuple[Change, ...]") -> "Table":
 
     from cpz.cli.tables import grid
 
-    table = grid(f"{len(found)} constants differ", "constant", left, right, first=3)
+    table = grid(f"constants that differ: {_n_changes(found)}", "constant", left, right, first=3)
     for change in found:
-        cells = ("-" if v is None else str(v) for v in (change.left, change.right))
+        cells = (_written(change.key, value) for value in (change.left, change.right))
         table.add_row(change.key, *map(Text, cells))
     return table
+
+
+def _n_changes(found: "tuple[Change, ...]") -> int:
+    """Count what differs, each schedule by itself; name and description do in any two scenarios."""
+    counted = 0
+    for change in found:
+        if change.key == "schedules":
+            left, right = (v if isinstance(v, list) else [] for v in (change.left, change.right))
+            counted += sum(s not in left for s in right) + sum(s not in right for s in left)
+        else:
+            counted += change.key not in ("name", "description")
+    return counted
+
+
+def _written(key: str, value: "Value | None") -> str:
+    """Write a constant; each schedule on a line of its own, without what it leaves at 0."""
+    if value is None:
+        return "-"
+    if key != "schedules" or not isinstance(value, list):
+        return str(value)
+    return (
+        "\n".join(
+            f"{s['key']} {s['kind']} to {s['to']:g}"
+            + "".join(f", {name} {s[name]:g}" for name in s if name not in _HEAD and s[name])
+            for s in value
+        )
+        or "none"
+    )
+
+
+#: The fields of a schedule that open its line, in words.
+_HEAD = ("key", "kind", "to")
 
 
 def _tops(every: "tuple[Constant, ...]") -> list[str]:

@@ -7,7 +7,7 @@ from cpz.simulator.provenance import Change, Constant
 
 @dataclass(frozen=True, slots=True)
 class ScenarioEntry:
-    """A shipped scenario and how far it is from the baseline."""
+    """A shipped scenario, and how many constants and schedules of its own it has."""
 
     name: str
     description: str
@@ -39,7 +39,7 @@ class ScenarioCheckResult:
         markets: markets with a share above 0.
         placements: the options of each placement.
         n_constants: all constants.
-        n_changes: those that differ from the baseline.
+        n_changes: those that differ from the baseline, each schedule counted by itself.
         n_regimes: combinations of scheduled values that occur; 1 without schedules.
         faults: faults with a rate above 0.
     """

@@ -40,6 +40,10 @@ def test_list_names_the_promised_presets(cli: Cli) -> None:
     assert set(entries) >= PROMISED
     assert entries["baseline"]["n_changes"] == 0
     assert all(e["n_changes"] > 0 for name, e in entries.items() if name != "baseline")
+    # four and three schedules; the same number in both commands
+    for name, n in (("drift", 4), ("psp-outage", 3)):
+        assert entries[name]["n_changes"] == n
+        assert cli("scenario", "check", name, "--json").result["n_changes"] == n
 
 
 def test_show_gives_value_and_source(cli: Cli) -> None:
@@ -87,6 +91,38 @@ def test_check_refuses_what_does_not_fit(cli: Cli, tmp_path: Path, text: str, wh
     ran = cli("scenario", "check", bad, "--json")
     assert ran.code == 2
     assert where in ran.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "group", "total"),
+    [
+        # 0.14 in the baseline
+        ("[markets.DE.payment_share]\ncard = 0.94\n", "markets.DE.payment_share", "1.8"),
+        ("[markets.DE]\nshare = 0.48\n", "markets.*.share", "1.3"),
+    ],
+)
+def test_check_warns_of_shares_that_do_not_sum(
+    cli: Cli, tmp_path: Path, text: str, group: str, total: str
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(f'extends = "baseline"\n{text}')
+    ran = cli("scenario", "check", mine, "--json")
+    assert ran.code == 0
+    (warning,) = ran.json["warnings"]
+    assert f"{group} sums to {total}," in warning
+
+
+# the new method comes on top of the others' shares
+@pytest.mark.parametrize("name", sorted(PROMISED - {"new-method-launch"}))
+def test_shipped_shares_sum(cli: Cli, name: str) -> None:
+    assert cli("scenario", "check", name, "--json").json["warnings"] == []
+
+
+def test_a_schedule_is_written_in_words(cli: Cli) -> None:
+    for words in (("diff", "baseline", "drift"), ("show", "drift", "--only", "schedules")):
+        shown = " ".join(cli("scenario", *words).out.split())
+        assert "markets.SE.traffic_level ramp to 3" in shown
+        assert "{" not in shown
 
 
 def test_diff_shows_both_values(cli: Cli) -> None:
