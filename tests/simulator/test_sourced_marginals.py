@@ -81,7 +81,43 @@ def test_declines_and_what_follows_them(baseline: Dataset, found: Summary) -> No
     assert share == pytest.approx(34 / 83, abs=band)
 
 
-def test_hours_follow_the_published_curve(baseline: Dataset, world: World) -> None:
+#: Oberlo/clickpost (secondary): an index with mean 100 at the hours that are published.
+PUBLISHED_HOURS = {
+    0: 104, 5: 22, 9: 75, 10: 103, 12: 142, 13: 151, 14: 149, 15: 145, 16: 142, 20: 132, 21: 134,
+    22: 133, 23: 123,
+}  # fmt: skip
+
+
+def test_hours_follow_the_published_panel(found: Summary) -> None:
+    by_hour = np.array(found.by_local_hour).sum(axis=0)
+    hours = list(PUBLISHED_HOURS)
+    index = np.array(list(PUBLISHED_HOURS.values()))
+    expected = index / index.sum() * by_hour[hours].sum()
+    # times are drawn one by one, so counts are binomial: four standard errors, and the rounding of
+    # the index, half a point of at least 22
+    assert (
+        np.abs(by_hour[hours] - expected) < 4 * np.sqrt(expected) + 0.5 / index * expected
+    ).all()
+    # the mean index is 100: hours that are not published lie between their neighbours
+    share = by_hour[hours].sum() / by_hour.sum()
+    between = 4 * np.sqrt(share * (1 - share) / by_hour.sum())
+    assert share == pytest.approx(index.sum() / 2_400, abs=0.02 + between)
+
+
+def test_weekdays_follow_the_published_order(found: Summary) -> None:
+    """SaleCycle 2020 (secondary): Thursday and Monday top, the weekend lowest.
+
+    The gaps that the default guesses, 6 % and 17 % of some 2,900 sessions a day, are 3.7 and more
+    standard errors wide: sqrt(1 / 5,700 + 1 / 8,600) = 1.7 %.
+    """
+    monday, tuesday, wednesday, thursday, friday, *weekend = (
+        sum(row) for row in found.by_local_hour
+    )
+    middle = np.mean([tuesday, wednesday, friday])
+    assert np.mean(weekend) < middle < np.mean([monday, thursday])
+
+
+def test_hours_follow_the_scenarios_curve(baseline: Dataset, world: World) -> None:
     by_hour = np.array(summary(baseline).by_local_hour).sum(axis=0)
     curve = np.array(world.scenario.traffic.hour_index)
     expected = curve / curve.sum() * by_hour.sum()
@@ -164,22 +200,36 @@ def test_100_ms_cost_what_the_two_ends_say(preset: str) -> None:
 
 
 @pytest.mark.slow
-def test_paired_runs_have_a_tenth_of_the_variance(tmp_path: Path) -> None:
-    """Two policies on one seed against two seeds: variance of the difference over 24 seeds."""
+@pytest.mark.parametrize(
+    ("old", "new", "at_least"),
+    [
+        # a little more exploration in offers, or none in payment
+        (["logging.offer.epsilon=0.30"], ["logging.offer.epsilon=0.35"], 10),
+        (["logging.payment.epsilon=0.30"], ["logging.payment.epsilon=0.0"], 10),
+        # other options in most sessions: the noise is shared, what is shown is not
+        (["logging.payment.policy='uniform'"], ["logging.payment.epsilon=0.0"], 3),
+    ],
+    ids=["offer-exploration", "payment-exploration", "uniform-popularity"],
+)
+def test_paired_runs_have_a_fraction_of_the_variance(
+    tmp_path: Path, old: list[str], new: list[str], at_least: float
+) -> None:
+    """Two policies on one seed against two seeds: variance of the difference over 60 seeds.
 
-    def conversion(name: str, seed: int, *overrides: str) -> float:
+    Over 100 seeds the ratios were 178, 22 and 7. With 59 degrees of freedom each, a ratio is below
+    22 / 10 of the true one with P(F > 2.2) = 0.0015, so that 10 is not missed by chance.
+    """
+
+    def conversion(seed: int, overrides: list[str]) -> float:
+        config = SimulationConfig("d", 3_000, seed)
         scenario = load_scenario("tiny", overrides)
-        config = SimulationConfig(name, 3_000, seed)
         made = simulate(Workspace(tmp_path), scenario, config, lambda _: None)
-        return float(made.frame("sessions")["converted"].mean())  # type: ignore[arg-type]
+        return float(made.frame("sessions", ["converted"])["converted"].mean())  # type: ignore[arg-type]
 
-    seeds = range(24)
-    old = np.array([conversion("old", seed, "logging.offer.epsilon=0.30") for seed in seeds])
-    new = np.array([conversion("new", seed, "logging.offer.epsilon=0.35") for seed in seeds])
-    ratio = (old.var(ddof=1) + new.var(ddof=1)) / (new - old).var(ddof=1)
+    one, two = (np.array([conversion(seed, x) for seed in range(60)]) for x in (old, new))
+    ratio = (one.var(ddof=1) + two.var(ddof=1)) / (two - one).var(ddof=1)
     print(f"variance ratio {ratio:.1f}")
-    # with 23 degrees of freedom each, a true ratio of 30 falls below 10 with P(F > 3) = 0.006
-    assert ratio > 10
+    assert ratio > at_least
 
 
 @pytest.mark.slow
