@@ -25,6 +25,7 @@ from cpz.data.manifest import (
     Part,
     Recipe,
     encode,
+    kind_of,
     read_manifest,
 )
 from cpz.data.tables import PACKED, TABLES, UNCOMPRESSED
@@ -300,7 +301,7 @@ def build(
 def refuse_to_replace_imported(workspace: Workspace, name: str) -> None:
     """Raise `UsageError` if the name belongs to imported data, which cannot be made again."""
     path = workspace.dataset(name) / "manifest.json"
-    if path.is_file() and read_manifest(path).recipe.kind == "imported":
+    if path.is_file() and kind_of(path) == "imported":
         raise UsageError(
             f"dataset {name!r} was imported and cannot be simulated again",
             hint="choose another --dataset, or replace it with --force",

@@ -1,11 +1,13 @@
 """The manifest: what a dataset holds and how it was made. Written last, so it is the commit."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from cpz.data.errors import DataError
+
+T = TypeVar("T")
 
 SCHEMA_VERSION = 3
 
@@ -62,14 +64,22 @@ def encode(value: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value, order="deterministic"), indent=1) + b"\n"
 
 
+class _Kind(msgspec.Struct, frozen=True):
+    kind: str
+
+
+class _Origin(msgspec.Struct, frozen=True):
+    recipe: _Kind
+
+
+def kind_of(path: Path) -> str:
+    """Return where a dataset's rows come from; a manifest of any schema version says so."""
+    return _decoded(path, _Origin).recipe.kind
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read and validate a manifest file."""
-    try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path}: not a valid manifest ({error})", hint="make the dataset again", path=str(path)
-        ) from error
+    manifest = _decoded(path, Manifest)
     if manifest.schema_version != SCHEMA_VERSION:
         raise DataError(
             f"{path}: schema version {manifest.schema_version}, this cpz reads {SCHEMA_VERSION}",
@@ -77,3 +87,12 @@ def read_manifest(path: Path) -> Manifest:
             path=str(path),
         )
     return manifest
+
+
+def _decoded(path: Path, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path}: not a valid manifest ({error})", hint="make the dataset again", path=str(path)
+        ) from error

@@ -1,14 +1,16 @@
 """Datasets on disk: a reader sees the old one or the new one, and a broken part is one sentence."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pytest
 
 from cpz.data import dataset as module
-from cpz.data.dataset import Dataset, build, open_dataset, stage
-from cpz.data.errors import DataError, NotFoundError, WorkspaceError
+from cpz.data.dataset import Dataset, build, open_dataset, refuse_to_replace_imported, stage
+from cpz.data.errors import DataError, NotFoundError, UsageError, WorkspaceError
 from cpz.data.manifest import Part, Recipe
 from cpz.data.tables import CATEGORY
 from cpz.data.truth import read_truth
@@ -228,3 +230,21 @@ def test_a_full_disk_is_a_workspace_error(
     with pytest.raises(WorkspaceError, match="No space left") as caught:
         build(workspace, "a", RECIPE, [lambda: sessions(1)])
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("kind", ["simulated", "imported"])
+def test_a_dataset_of_an_older_schema_is_made_again_unless_it_was_imported(
+    workspace: Workspace, kind: Literal["simulated", "imported"]
+) -> None:
+    made = build(workspace, "a", Recipe(kind=kind, seed=1), [lambda: sessions(1)])
+    manifest = made.path / "manifest.json"
+    old = json.loads(manifest.read_text()) | {"schema_version": 1, "gone": True}
+    manifest.write_text(json.dumps(old))
+    with pytest.raises(DataError, match="manifest"):
+        open_dataset(workspace, "a")
+    if kind == "imported":
+        with pytest.raises(UsageError, match="imported"):
+            refuse_to_replace_imported(workspace, "a")
+        return
+    refuse_to_replace_imported(workspace, "a")
+    assert ids_of(build(workspace, "a", RECIPE, [lambda: sessions(2)])) == [2]
