@@ -18,9 +18,14 @@ def without_data(rules: MetricRules, n: tuple[int, int]) -> Classification:
         return Classification(
             Label.PASS, f"no values in {where}, read as zero events", None, False, n
         )
+    return incomparable(rules, f"no values in {where}", n)
+
+
+def incomparable(rules: MetricRules, reason: str, n: tuple[int, int]) -> Classification:
+    """Label a metric that cannot be compared: no data, in the way its rules take that."""
     required = rules.must_have_data and not rules.critical
     label = Label.NODATA_FAIL if required else Label.NODATA
-    return Classification(label, f"no values in {where}", None, rules.critical, n)
+    return Classification(label, reason, None, rules.critical, n)
 
 
 def with_comparison(

@@ -11,6 +11,7 @@ from cpz.data.errors import DataError
 from cpz.data.metric_series import MetricSeries
 from cpz.evaluation.canary import kayenta, steady
 from cpz.evaluation.canary.classification import Classification
+from cpz.evaluation.canary.decide import incomparable
 from cpz.evaluation.canary.score import Score, score
 from cpz.evaluation.canary.transform import transform
 
@@ -56,7 +57,13 @@ def _classify(
         return kayenta.classify(baseline, canary, rules)
     if rules.kind == "count":
         _require_counts(name, np.concatenate([baseline, canary]))
-    pair = steady.TimedPair(baseline, canary, baseline_at, canary_at, _exposures(rules, series))
+    exposures = None
+    if rules.exposure is not None and len(baseline) and len(canary):
+        exposures = _exposures(rules.exposure, series, (baseline_at, canary_at))
+        if not min(exposures) > 0:
+            reason = _unexposed(rules.exposure, exposures)
+            return incomparable(rules, reason, (len(baseline), len(canary)))
+    pair = steady.TimedPair(baseline, canary, baseline_at, canary_at, exposures)
     found = steady.classify(pair, rules)
     return replace(found, notes=_metric_notes(found))
 
@@ -79,12 +86,28 @@ def _side(name: str, series: Series, rules: MetricRules) -> tuple[steady.Floats,
     return values, series[name].at[kept]
 
 
-def _exposures(rules: MetricRules, series: tuple[Series, Series]) -> tuple[float, float] | None:
-    """Return the trials behind a count; None where the metric that holds them has none."""
-    if rules.exposure is None or not all(rules.exposure in side for side in series):
-        return None
-    first, second = (float(np.nansum(side[rules.exposure].values)) for side in series)
-    return (first, second) if first > 0 and second > 0 else None
+def _exposures(
+    name: str, series: tuple[Series, Series], times: tuple[steady.Ints, steady.Ints]
+) -> tuple[float, float]:
+    """Return the trials of both groups at the times of the values; 0 where there are none.
+
+    Trials at a time without a value would make a gap in the values a fall of the rate.
+    """
+    found = [0.0, 0.0]
+    for index, (side, at) in enumerate(zip(series, times, strict=True)):
+        if name in side:
+            at_values = np.isin(side[name].at, at, assume_unique=True)
+            found[index] = float(np.nansum(side[name].values[at_values]))
+    return found[0], found[1]
+
+
+def _unexposed(name: str, exposures: tuple[float, float]) -> str:
+    where = " and ".join(
+        group
+        for group, trials in zip(("baseline", "canary"), exposures, strict=True)
+        if not trials > 0
+    )
+    return f"no trials in {where}: its exposure {name!r} has no values above 0 at its times"
 
 
 def _metric_notes(found: Classification) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from cpz.data.canary_config import MetricRules
 from cpz.evaluation.canary.autocorrelation import LEAST_POINTS, SeriesMean, series_mean
-from cpz.evaluation.canary.classification import Classification, Comparison, Label, mean_ratio
-from cpz.evaluation.canary.decide import with_comparison, without_data
+from cpz.evaluation.canary.classification import Classification, Comparison, mean_ratio
+from cpz.evaluation.canary.decide import incomparable, with_comparison, without_data
 from cpz.evaluation.canary.event_counts import are_clustered, compare_rates, is_sparse
 
 Floats = npt.NDArray[np.float64]
@@ -27,7 +27,7 @@ class TimedPair:
     Attributes:
         baseline, canary: (n,) and (m,) finite values.
         baseline_at, canary_at: their times.
-        exposures: trials behind counts, baseline and canary; None for one a point.
+        exposures: trials behind all values, baseline and canary; None for one a point.
     """
 
     baseline: Floats
@@ -35,6 +35,20 @@ class TimedPair:
     baseline_at: Ints
     canary_at: Ints
     exposures: tuple[float, float] | None = None
+
+    def per_trial(self) -> tuple[Floats, Floats]:
+        """Return both series over the mean exposure of their points.
+
+        So means are rates, and groups of unequal traffic can be compared.
+        """
+        if self.exposures is None:
+            return self.baseline, self.canary
+        first, second = self.exposures
+        # one division by the same number: equal rates of whole numbers stay equal
+        return (
+            self.baseline * (len(self.baseline) * second) / (first * second),
+            self.canary * (len(self.canary) * first) / (first * second),
+        )
 
 
 def classify(pair: TimedPair, rules: MetricRules) -> Classification:
@@ -55,24 +69,27 @@ def classify(pair: TimedPair, rules: MetricRules) -> Classification:
         return _classify_counts(pair, rules, n)
     comparison = compare_means(pair)
     if comparison is None:
-        label = Label.NODATA_FAIL if rules.must_have_data and not rules.critical else Label.NODATA
         reason = f"{n[0]} and {n[1]} points cannot show how steady the series are"
-        return Classification(label, reason, None, rules.critical, n)
+        return incomparable(rules, reason, n)
     return _labelled(pair, rules, comparison)
 
 
 def compare_means(pair: TimedPair) -> Comparison | None:
-    """Return canary mean minus baseline mean with its interval; None with too few points."""
+    """Return canary mean minus baseline mean with its interval; None with too few points.
+
+    Where exposures are known, means are rates.
+    """
+    baseline, canary = pair.per_trial()
     _, here, there = np.intersect1d(
         pair.baseline_at, pair.canary_at, assume_unique=True, return_indices=True
     )
-    longest = max(len(pair.baseline), len(pair.canary))
+    longest = max(len(baseline), len(canary))
     if len(here) >= max(LEAST_POINTS, PAIRED_SHARE * longest):
-        found = series_mean(pair.canary[there] - pair.baseline[here])
+        found = series_mean(canary[there] - baseline[here])
         return _comparison("paired difference of means, AR(1) correction", found, found.df)
-    if min(len(pair.baseline), len(pair.canary)) < LEAST_POINTS:
+    if min(len(baseline), len(canary)) < LEAST_POINTS:
         return None
-    return _unpaired(series_mean(pair.baseline), series_mean(pair.canary))
+    return _unpaired(series_mean(baseline), series_mean(canary))
 
 
 def _unpaired(baseline: SeriesMean, canary: SeriesMean) -> Comparison:
@@ -135,7 +152,4 @@ def _ratio(pair: TimedPair) -> float | None:
     """
     if pair.baseline.mean() <= 0 or pair.canary.mean() <= 0:
         return None
-    if pair.exposures is None:
-        return mean_ratio(pair.baseline, pair.canary)
-    sums = float(pair.canary.sum()) / float(pair.baseline.sum())
-    return sums * pair.exposures[0] / pair.exposures[1]
+    return mean_ratio(*pair.per_trial())

@@ -13,7 +13,7 @@ from cpz.evaluation.canary.autocorrelation import (
     series_mean,
     variance_inflation,
 )
-from cpz.evaluation.canary.classification import Label
+from cpz.evaluation.canary.classification import Classification, Label
 from cpz.evaluation.canary.event_counts import are_clustered, compare_rates, is_sparse
 from cpz.evaluation.canary.judge import judge_canary
 from cpz.evaluation.canary.steady import TimedPair, classify, compare_means
@@ -161,6 +161,73 @@ def test_exposure_makes_counts_rates() -> None:
     assert found.metrics["errors"].classification is Label.PASS
     assert found.metrics["errors"].ratio == 1.0
     assert found.notes == ()
+
+
+AT = np.arange(60)
+SHARED = JudgeConfig(metrics={"errors": MetricRules(exposure="requests")})
+
+
+def judged(
+    errors: tuple[np.ndarray, np.ndarray],
+    requests: tuple[float, float],
+    config: JudgeConfig = SHARED,
+) -> Classification:
+    """Judge errors of both groups, whose points stand for so many requests each."""
+    sides = [
+        {
+            "errors": MetricSeries("errors", AT[: len(values)], values),
+            "requests": MetricSeries("requests", AT, np.full(60, trials)),
+        }
+        for values, trials in zip(errors, requests, strict=True)
+    ]
+    return judge_canary(sides[0], sides[1], config, "cpz").metrics["errors"]
+
+
+def test_many_counts_of_groups_of_unequal_traffic_are_compared_as_rates() -> None:
+    rng = np.random.default_rng(4)
+    busy, quiet = rng.poisson(50, 60).astype(float), rng.poisson(5, 60).astype(float)
+    found = judged((busy, quiet), (1000, 100))
+    assert found.classification is Label.PASS
+    assert found.comparison is not None
+    assert found.comparison.estimate == pytest.approx((quiet.sum() / 6e3) - busy.sum() / 6e4)
+    assert judged((busy, 2 * quiet), (1000, 100)).classification is Label.HIGH
+    # 7 in 700 and 3 in 300 are one rate, not two that differ by a rounding
+    assert judged((np.full(60, 7.0), np.full(60, 3.0)), (700, 300)).classification is Label.PASS
+
+
+@pytest.mark.parametrize("requests", [(1000, 1000), (1000, 100)])
+def test_clustered_counts_of_unequal_traffic(requests: tuple[float, float]) -> None:
+    rng = np.random.default_rng(1)
+    rates = rng.gamma(0.5, 0.1, (200, 2, 60))
+    counts = rng.poisson(rates * np.array(requests)[:, None]).astype(float)
+    config = JudgeConfig(metrics={"errors": MetricRules(kind="count", exposure="requests")})
+    wrong = sum(
+        judged((pair[0], pair[1]), requests, config).classification is not Label.PASS
+        for pair in counts
+    )
+    # P(Binomial(200, .02) > 9) = .008
+    assert wrong <= 9
+
+
+def test_trials_at_times_without_a_count_do_not_dilute_it() -> None:
+    errors = np.full(60, 1.0)
+    gaps = errors.copy()
+    gaps[::2] = np.nan
+    found = judged((errors, gaps), (100, 100))
+    assert found.classification is Label.PASS
+    assert found.ratio == 1.0
+
+
+def test_a_count_without_its_trials_is_no_data() -> None:
+    errors = (np.full(60, 1.0), np.full(60, 2.0))
+    misspelt = JudgeConfig(metrics={"errors": MetricRules(exposure="request")})
+    found = judged(errors, (100, 100), misspelt)
+    assert found.classification is Label.NODATA
+    assert "'request'" in found.reason
+    required = MetricRules(exposure="requests", must_have_data=True)
+    found = judged(errors, (100, 0), JudgeConfig(metrics={"errors": required}))
+    assert found.classification is Label.NODATA_FAIL
+    assert "in canary" in found.reason
 
 
 def test_unjudged_and_absent_metrics_are_named() -> None:
