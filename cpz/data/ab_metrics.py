@@ -4,7 +4,7 @@ Such a file holds `unit`, `variant`, `control` and perhaps `time`, then one tabl
 metric; docs/commands/ab-analyze.md shows one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -115,8 +115,15 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def control_name(self) -> str:
-        """Return the control as text, as variants are compared."""
-        return str(self.control)
+        """Return the control as text, as variants are compared; a truth value as true or false."""
+        return str(self.control).lower() if isinstance(self.control, bool) else str(self.control)
+
+    def control_among(self, names: Sequence[str]) -> str:
+        """Return the control as a file's variants spell it: `false` may be written False, FALSE."""
+        if isinstance(self.control, bool):
+            spelt = (name for name in names if name.lower() == self.control_name)
+            return next(spelt, self.control_name)
+        return self.control_name
 
 
 def load_experiment(path: Path) -> Experiment:

@@ -25,6 +25,7 @@ from cpz.data.ab_units import (
     UnitTable,
     arm_codes,
     checked_columns,
+    days_of,
     labels_of,
     looks_of,
     roles_of,
@@ -213,7 +214,7 @@ class _Reading:
             self._variant.add(frame[experiment.variant])
         if experiment.time is not None:
             raw = frame[experiment.time]
-            self._time.add(raw.dt.date() if isinstance(raw.dtype, pl.Datetime) else raw)
+            self._time.add(days_of(raw) if isinstance(raw.dtype, pl.Datetime) else raw)
         self._add_columns(frame)
 
     def _add_ids(self, unit: pl.Series) -> None:

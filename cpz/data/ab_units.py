@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,8 @@ MAX_DISTINCT = 1_000
 MAX_MAGNITUDE = 1e90
 MAX_WHOLE = 2.0**53
 
+#: What programs write where a number is missing; NaN is read as a number.
+_MISSING = ("na", "n/a", "null", "none")
 _DECIMAL_COMMA = r"^\s*-?[0-9.]*,[0-9]+\s*$"
 
 
@@ -157,7 +158,8 @@ def checked_columns(
     for name in sorted(values | covariates):
         cast = to_float(_numbered(column(frame, name, path), is_binary=name in binary))
         numbers = cast.values
-        problems.add(cast.bad, name, "not a number", "a number", _remedy(frame[name], cast.bad))
+        fault = "not a number" + _first_of(frame[name], cast.bad)
+        problems.add(cast.bad, name, fault, "a number", _remedy(frame[name], cast.bad))
         missing = cast.missing() | numbers.is_nan().fill_null(False)
         too_large = (numbers.abs() > MAX_MAGNITUDE) & ~numbers.is_nan()
         problems.add(too_large, name, "infinite or out of range", "finite")
@@ -184,10 +186,22 @@ def checked_columns(
     return found
 
 
+def _first_of(raw: pl.Series, is_bad: pl.Series) -> str:
+    """Show the first unreadable value, cut short, or say nothing."""
+    return f", such as {str(raw.filter(is_bad)[0])[:20]!r}" if is_bad.any() else ""
+
+
 def _remedy(raw: pl.Series, is_bad: pl.Series) -> str:
     """Say what mends text that is no number; "" where nothing is to be said."""
-    if raw.dtype == pl.String and raw.filter(is_bad).str.contains(_DECIMAL_COMMA).any():
+    if raw.dtype != pl.String:
+        return ""
+    bad = raw.filter(is_bad)
+    if bad.str.contains(_DECIMAL_COMMA).any():
         return "write decimals with a point, 1.5, and no separator of thousands"
+    if bad.str.strip_chars().str.to_lowercase().is_in([*TRUE, *FALSE]).any():
+        return 'write 1 and 0, or give the metric kind = "proportion", which reads yes and no'
+    if bad.str.contains(r"[$€£%]").any():
+        return "write the bare number, without a currency or percent sign"
     return ""
 
 
@@ -200,12 +214,16 @@ def _is_beyond_floats(raw: pl.Series, numbers: pl.Series) -> pl.Series:
 
 
 def _numbered(raw: pl.Series, *, is_binary: bool) -> pl.Series:
-    """Write 1 and 0 for the truth values of a text column: true and false, yes and no if binary."""
+    """Write 1 and 0 for the truth values of a text column, nothing for the words of no value.
+
+    Truth values are true and false; yes and no, too, if binary.
+    """
     if raw.dtype != pl.String:
         return raw
     words = dict.fromkeys(TRUE if is_binary else TRUE[:1], "1")
     words |= dict.fromkeys(FALSE if is_binary else FALSE[:1], "0")
     lower = raw.str.strip_chars().str.to_lowercase()
+    raw = raw.set(lower.is_in(_MISSING).fill_null(False), None)
     return raw.set(lower.is_in(list(words)), None).fill_null(
         lower.replace_strict(words, default=None, return_dtype=pl.String)
     )
@@ -247,7 +265,7 @@ def variants_of(label: pl.Series, experiment: Experiment, path: Path) -> tuple[s
             hint="name the column that holds the variant",
             path=str(path),
         )
-    control = experiment.control_name
+    control = experiment.control_among(names)
     if control not in names:
         raise DataError(
             f"{path}: {experiment.variant}: no row of control {control!r}",
@@ -284,9 +302,11 @@ def looks_of(
     raw = column(frame, experiment.time, path)
     if raw.dtype == pl.String:
         number = raw.cast(pl.Float64, strict=False)
-        raw = number if number.null_count() == raw.null_count() else _moments_of(raw, path)
+        raw = number if number.null_count() == raw.null_count() else _days_of_text(raw, path)
     elif isinstance(raw.dtype, pl.Datetime):
-        raw = raw.dt.date()
+        raw = days_of(raw)
+    if raw.dtype.is_float():
+        raw = raw.fill_nan(None)
     problems = RowProblems(len(frame))
     problems.add(raw.is_null(), experiment.time, "empty", "a time for every unit")
     problems.raise_if_any(path)
@@ -302,24 +322,23 @@ def looks_of(
     return tuple(_look_name(value) for value in distinct.to_list()), codes.to_numpy()
 
 
-def _moments_of(raw: pl.Series, path: Path) -> pl.Series:
-    """Read text as days, or as moments in UTC where it has hours.
+def days_of(moments: pl.Series) -> pl.Series:
+    """Return the days of moments, in UTC where these have a zone."""
+    is_zoned = getattr(moments.dtype, "time_zone", None) is not None
+    return (moments.dt.convert_time_zone("UTC") if is_zoned else moments).dt.date()
 
-    The order of text is not that of time: "10.3." stands before "9.3.".
-    """
+
+def _days_of_text(raw: pl.Series, path: Path) -> pl.Series:
+    """Read text as days; the order of text is not that of time: "10.3." stands before "9.3."."""
     cast = to_time(raw, _ISO)
     problems = RowProblems(len(raw))
     remedy = "write 2026-03-09, or the number of the day"
     problems.add(cast.bad, raw.name, "neither a number nor a time", "ISO 8601", remedy)
     problems.raise_if_any(path)
-    day = cast.values.dt.truncate("1d")
-    is_day = raw.str.strip_chars().str.len_chars() <= len("2026-03-09")
-    return day.dt.date() if is_day.all() else cast.values
+    return days_of(cast.values)
 
 
 def _look_name(value: object) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

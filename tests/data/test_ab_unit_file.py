@@ -75,6 +75,23 @@ def test_variants_of_any_type_are_text(frame: pl.DataFrame, arm: list[Any]) -> N
     assert found.arm.tolist() == [0, 1] * 3
 
 
+@pytest.mark.parametrize("words", [("False", "True"), ("FALSE", "TRUE"), ("false", "true"), None])
+@pytest.mark.parametrize("name", ["u.csv", "u.parquet"])
+def test_a_control_that_is_a_truth_value(
+    frame: pl.DataFrame, tmp_path: Path, words: tuple[str, str] | None, name: str
+) -> None:
+    arm = pl.Series(words or [False, True])
+    frame = frame.with_columns(arm=arm.gather([1, 0] * 3))
+    path = tmp_path / name
+    frame.write_csv(path) if name == "u.csv" else frame.write_parquet(path)
+    for found in (
+        load_units(path, _experiment(control=False)),
+        _whole(path, _experiment(control=False)),
+    ):
+        assert found.variants == (words or ("false", "true"))
+        assert found.arm.tolist() == [1, 0] * 3
+
+
 def test_timestamps_count_by_day(frame: pl.DataFrame) -> None:
     times = pl.Series(["2026-01-01 10:00", "2026-01-01 23:59", "2026-01-02 00:00"] * 2)
     stamped = frame.with_columns(day=times.str.to_datetime("%Y-%m-%d %H:%M"))
@@ -196,8 +213,8 @@ def test_looks_stand_in_the_order_of_time(frame: pl.DataFrame) -> None:
     """As text "2026-1..." and offsets sort wrongly, and so do "9.3." and "10.3."."""
     hours = ["2026-03-01T01:00:00+02:00", "2026-03-01T00:00:00Z", "2026-02-28 23:30"] * 2
     found = _read(frame.with_columns(day=pl.Series(hours)), time="day")
-    assert found.looks == ("2026-02-28 23:00", "2026-02-28 23:30", "2026-03-01 00:00")
-    assert found.look.tolist() == [0, 2, 1] * 2
+    assert found.looks == ("2026-02-28", "2026-03-01")  # in UTC
+    assert found.look.tolist() == [0, 1, 0] * 2
     assert _read(frame.with_columns(day=pl.Series(["10", "9", "2"] * 2)), time="day").looks == (
         "2",
         "9",
@@ -207,6 +224,48 @@ def test_looks_stand_in_the_order_of_time(frame: pl.DataFrame) -> None:
     with pytest.raises(DataError, match="row 1") as caught:
         _read(german, time="day")
     assert "2026-03-09" in caught.value.hint
+
+
+def test_the_zone_of_a_timestamp_moves_no_look(frame: pl.DataFrame, tmp_path: Path) -> None:
+    """Text and timestamps count by their day in UTC, whatever zone they are written in."""
+    moments = pl.Series(["2026-03-01 00:30", "2026-03-01 12:00", "2026-03-02 00:30"] * 2)
+    stamped = moments.str.to_datetime(time_zone="Europe/Berlin")
+    frame.with_columns(day=stamped).write_parquet(tmp_path / "u.parquet")
+    frame.with_columns(day=stamped.dt.to_string("iso:strict")).write_csv(tmp_path / "u.csv")
+    for name in ("u.parquet", "u.csv"):
+        found = load_units(tmp_path / name, _experiment(time="day"))
+        assert found.looks == ("2026-02-28", "2026-03-01")
+        assert found.look.tolist() == [0, 1, 1] * 2
+
+
+@pytest.mark.parametrize("days", [["1", "nan", "2"] * 2, [1.0, float("nan"), 2.0] * 2])
+def test_no_number_is_no_time(frame: pl.DataFrame, days: list[object]) -> None:
+    with pytest.raises(DataError, match="row 2"):
+        _read(frame.with_columns(day=pl.Series(days)), time="day")
+
+
+@pytest.mark.parametrize("word", ["NA", " n/a ", "null", "None", "nan"])
+def test_words_for_a_missing_number(frame: pl.DataFrame, word: str) -> None:
+    def with_word(name: str) -> pl.DataFrame:
+        return frame.with_columns(pl.Series(name, ["1", word, "3", "4", "5", "6"]))
+
+    found = _read(with_word("before"))
+    assert np.isnan(found.columns["before"]).tolist() == [False, True] + [False] * 4
+    assert "row 2" in found.warnings[0]
+    with pytest.raises(DataError, match="missing"):
+        _read(with_word("spend"))
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"), [("Yes", "proportion"), ("$3.50", "percent sign"), ("3,5", "point")]
+)
+def test_what_is_no_number_is_shown_with_its_remedy(
+    frame: pl.DataFrame, value: str, remedy: str
+) -> None:
+    with pytest.raises(DataError, match="row 2") as caught:
+        _read(frame.with_columns(spend=pl.Series(["1", value, "3", "4", "5", "6"])))
+    assert repr(value) in caught.value.message
+    assert remedy in caught.value.hint
 
 
 def test_covariates_missing_in_one_variant_show(frame: pl.DataFrame) -> None:
