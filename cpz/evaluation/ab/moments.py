@@ -115,7 +115,7 @@ class Collected:
 
 
 def collect(units: UnitTable, wanted: Iterable[Monomial]) -> Collected:
-    """Scan the units once for all wanted products; missing covariates count as the anchor."""
+    """Scan the units once for all wanted products; missing covariates count as the mean."""
     products = sorted(_with_prefixes(wanted), key=lambda one: (len(one), one))
     names = sorted({name for product in products for name in product})
     columns = {name: scaled(units.columns[name]) for name in names}

@@ -34,12 +34,12 @@ class ScaledColumn:
     """(values - anchor) / 2^exponent, made block by block: a copy of all would not fit a cache.
 
     Attributes:
-        values: (n,) numbers of any width; NaN counts as the anchor.
+        values: (n,) numbers of any width; NaN counts as the mean of the others.
         anchor: what is subtracted.
         exponent: 2^exponent is above every |value - anchor|.
         n_limbs: limbs of `LIMB_BITS` bits that hold the scaled values.
         is_whole: whether values and anchor are whole numbers.
-        has_nan: whether some values are missing.
+        missing: the mean less the anchor, where some values are missing; else None.
     """
 
     values: Numbers
@@ -47,7 +47,7 @@ class ScaledColumn:
     exponent: int
     n_limbs: int
     is_whole: bool
-    has_nan: bool
+    missing: float | None = None
 
     def block(self, start: int, stop: int, rows: Ints | None = None) -> Floats:
         """Return scaled values of a range of rows, or of some rows counted from its start."""
@@ -55,8 +55,8 @@ class ScaledColumn:
         shifted: Floats = np.subtract(
             part if rows is None else part[rows], self.anchor, dtype=np.float64
         )
-        if self.has_nan:
-            np.nan_to_num(shifted, copy=False)
+        if self.missing is not None:
+            np.nan_to_num(shifted, copy=False, nan=self.missing)
         shifted *= math.ldexp(1.0, -self.exponent)
         return shifted
 
@@ -85,13 +85,22 @@ def scaled(values: Numbers, anchor: float | None = None) -> ScaledColumn:
     found = _profile(values)
     at = _anchor(values, found) if anchor is None else anchor
     if math.isnan(found.low):
-        return ScaledColumn(values, at, 0, 1, True, found.has_nan)
+        return ScaledColumn(values, at, 0, 1, True, 0.0)
     # rounding is monotone, so the ends tell the largest difference
     largest = max(abs(found.low - at), abs(found.top - at))
     exponent = max(math.frexp(largest)[1], -_MAX_EXPONENT)
-    is_whole = found.is_whole and at.is_integer() and largest < _EXACT
+    missing = _mean(values, found) - at if found.has_nan else None
+    is_mean_whole = missing is None or missing.is_integer()
+    is_whole = found.is_whole and at.is_integer() and largest < _EXACT and is_mean_whole
     n_limbs = FRACTION_LIMBS if not is_whole else max(1, math.ceil(exponent / LIMB_BITS))
-    return ScaledColumn(values, at, exponent, n_limbs, is_whole, found.has_nan)
+    return ScaledColumn(values, at, exponent, n_limbs, is_whole, missing)
+
+
+def _mean(values: Numbers, found: _Profile) -> float:
+    """Return the mean of the values present, of an exact sum, so that no order changes it."""
+    present = values[~np.isnan(values)]
+    # a constant's mean is the constant, without a rounding that would pass for spread
+    return min(max(math.fsum(present) / len(present), found.low), found.top)
 
 
 def anchor_of(values: Numbers) -> float:

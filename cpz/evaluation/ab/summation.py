@@ -88,7 +88,7 @@ def group_sums(
     """Sum products of columns by group.
 
     Args:
-        columns: p vectors of n finite values, or NaN, which counts as the anchor; plain values
+        columns: p vectors of n finite values, or NaN, which counts as the mean; plain values
             have the anchor 0.
         products: what to sum, of (column - anchor).
         group: (n,) codes 0..n_groups-1.

@@ -79,16 +79,36 @@ def test_looks_add_up() -> None:
         assert running.at(look, 0, 1) == data.moments(0, 1, look=look)
 
 
-def test_a_missing_covariate_counts_as_average() -> None:
+@pytest.mark.parametrize(
+    ("present", "mean"),
+    [
+        ([1.0, 2.0, 4.0, 5.0, 3.0], 3.0),
+        ([0.0, 1.0, 0.0, 0.0, 0.0], 0.2),
+        ([9e3, 0.1, 0, 0, 0], None),
+    ],
+    ids=["whole", "rare", "skewed"],
+)
+def test_a_missing_covariate_counts_as_average(present: list[float], mean: float | None) -> None:
+    """The mean itself, not the whole number or the round one beside it."""
     columns = MetricColumns("y", None, "x")
-    y, x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0, 2.0, math.nan, 4.0, 5.0, 3.0]
-    with_hole = collect(_table(y=y, x=x), needs(columns))
-    filled = collect(_table(y=y, x=[1.0, 2.0, 3.0, 4.0, 5.0, 3.0]), needs(columns))
-    means = []
-    for data in (with_hole, filled):
-        by = fit_adjustment(data.moments(0, 1), columns)
-        means.append(adjusted_arm(data.moments(0), columns, by).mean)
-    assert means[0] == pytest.approx(means[1], rel=1e-4)  # the anchor is the mean to 20 bits
+    y = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    average = sum(present) / 5 if mean is None else mean
+    holed, filled = (
+        collect(_table(y=y, x=[*present[:2], hole, *present[2:]]), needs(columns))
+        for hole in (math.nan, average)
+    )
+    arms = [
+        adjusted_arm(data.moments(0), columns, fit_adjustment(data.moments(0, 1), columns))
+        for data in (holed, filled)
+    ]
+    assert arms[0].mean == pytest.approx(arms[1].mean, rel=1e-9)
+    assert arms[0].variance == pytest.approx(arms[1].variance, rel=1e-9)
+
+
+def test_a_constant_covariate_with_a_hole_has_no_spread() -> None:
+    columns = MetricColumns("y", None, "x")
+    table = _table(y=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], x=[0.1, 0.1, math.nan, 0.1, 0.1, 0.1])
+    assert fit_adjustment(collect(table, needs(columns)).moments(0, 1), columns).theta == 0.0
 
 
 @pytest.mark.parametrize(
