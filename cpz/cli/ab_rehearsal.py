@@ -101,7 +101,7 @@ def run_experiment(
         "ab simulate",
         result,
         seed=arguments.seed,
-        gates=gates(analysis),
+        gates=gates(analysis, experiment),
         warnings=table.warnings,
         outputs=(*folder.write(result, html), Output("units", str(files[0]))),
         next=(f"cpz ab analyze {files[0]} --metrics {files[1]}",),
@@ -244,7 +244,5 @@ def _value(both: pl.DataFrame, variant: str, numerator: str, denominator: str | 
 
 
 def _covers(comparison: Comparison, effect: float) -> bool:
-    adjusted = comparison.adjusted
-    # beside a covariate that differs between the variants the unadjusted numbers decide
-    best = adjusted.absolute if adjusted and adjusted.is_balanced else comparison.absolute
+    best = comparison.deciding.absolute if comparison.deciding else comparison.absolute
     return best.ci[0] <= effect <= best.ci[1]

@@ -95,7 +95,7 @@ def rehearsal_report(
 
 def _best(found: Comparison) -> tuple[float, tuple[float, float]]:
     """Return the relative effect that the verdict reads, and its interval."""
-    relative = found.adjusted.relative if found.adjusted else found.relative
+    relative = found.deciding.relative if found.deciding else found.relative
     if found.sequential is not None:
         return relative.estimate, found.sequential.relative_ci
     return relative.estimate, relative.ci
@@ -216,9 +216,9 @@ def _effect_table(result: ExperimentResult) -> Table:
     rows = []
     for name, variants in result.metrics.items():
         for variant, found in variants.items():
-            absolute = found.adjusted.absolute if found.adjusted else found.absolute
+            absolute = found.deciding.absolute if found.deciding else found.absolute
             digits = interval_digits(*absolute.ci, SIGNED)
-            saved = found.adjusted.variance_reduction if found.adjusted else None
+            saved = found.deciding.variance_reduction if found.deciding else None
             rows.append(
                 (
                     f"{name}, {variant}",
@@ -267,7 +267,7 @@ def _truth_section(result: RehearsalResult) -> Section:
     rows = []
     for name, truth in result.truth.items():
         found = result.analysis.metrics[name]["treatment"]
-        absolute = found.adjusted.absolute if found.adjusted else found.absolute
+        absolute = found.deciding.absolute if found.deciding else found.absolute
         digits = interval_digits(*absolute.ci, SIGNED)
         rows.append(
             (

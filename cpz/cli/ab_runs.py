@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -26,6 +27,8 @@ from cpz.evaluation.ab.plan import (
 from cpz.evaluation.ab.results import ExperimentResult, Verdict
 
 TESTS = ("welch", "z")
+Status = Literal["pass", "fail", "no data"]
+_GUARDED: dict[Verdict, Status] = {Verdict.NON_INFERIOR: "pass", Verdict.INFERIOR: "fail"}
 
 
 def run_analyze(
@@ -55,7 +58,7 @@ def run_analyze(
         "ab analyze",
         result,
         inputs=(str(file), str(metrics)),
-        gates=gates(result),
+        gates=gates(result, experiment),
         warnings=warnings,
         outputs=outputs,
     )
@@ -117,19 +120,18 @@ def with_split(experiment: Experiment, text: str, variants: tuple[str, ...]) -> 
     return msgspec.structs.replace(experiment, split=dict(zip(variants, shares, strict=True)))
 
 
-def gates(result: ExperimentResult) -> tuple[Gate, ...]:
-    """Return the gates: the sample ratio, then every guardrail."""
+def gates(result: ExperimentResult, experiment: Experiment) -> tuple[Gate, ...]:
+    """Return the gates: the sample ratio, then every guardrail; undecided ones have no data."""
     srm = result.srm
     found = [Gate("srm", "fail" if srm.is_mismatch else "pass", srm.deciding_p_value, srm.limit)]
     for name, variants in result.metrics.items():
+        if experiment.metrics[name].non_inferiority is None:
+            continue
         for variant, comparison in variants.items():
+            verdict = comparison.verdict
+            status: Status = _GUARDED.get(verdict, "no data")
             gate = f"non_inferiority.{name}.{variant}"
-            if comparison.verdict is Verdict.INFERIOR:
-                found.append(Gate(gate, "fail", "inferior", "non-inferior"))
-            elif comparison.verdict is Verdict.NON_INFERIOR:
-                found.append(Gate(gate, "pass", "non-inferior", "non-inferior"))
-            elif comparison.verdict is Verdict.INCONCLUSIVE:
-                found.append(Gate(gate, "no data", "inconclusive", "non-inferior"))
+            found.append(Gate(gate, status, str(verdict), "non-inferior"))
     return tuple(found)
 
 

@@ -58,13 +58,13 @@ def _effects(result: ExperimentResult) -> Table:
 
 def _numbers(found: Comparison) -> tuple[str, ...]:
     """Return the numbers that the verdict reads: sequential, else adjusted, else plain."""
-    adjusted = found.adjusted
-    relative = adjusted.relative if adjusted else found.relative
-    ci, p_value = relative.ci, (adjusted.absolute if adjusted else found.absolute).p_value
+    deciding = found.deciding
+    relative = deciding.relative if deciding else found.relative
+    ci, p_value = relative.ci, (deciding.absolute if deciding else found.absolute).p_value
     if found.sequential is not None:
         ci, p_value = found.sequential.relative_ci, found.sequential.p_value
     return (
-        format_value(adjusted.control if adjusted else found.control, PLAIN),
+        format_value(deciding.control if deciding else found.control, PLAIN),
         format_value(relative.estimate, SIGNED_PERCENT, interval_digits(*ci, SIGNED_PERCENT)),
         format_interval(*ci, SIGNED_PERCENT),
         format_value(p_value, P_VALUE),
@@ -112,13 +112,14 @@ def _plan_cells(found: MetricPlan) -> tuple[str, ...]:
 def rehearsal_tables(result: RehearsalResult) -> tuple[RenderableType, ...]:
     """Return the analysis, and the truth beside each estimate."""
     title = f"{result.placement}: {result.treatment} against {result.control}, estimate and truth"
-    columns = ("estimate", "95 % interval", "truth", "relative", "truth", "covered")
+    level = f"{1 - result.analysis.alpha:.0%} interval"
+    columns = ("estimate", level, "truth", "relative", "truth", "covered")
     table = grid(title, "metric", *columns)
     for name, variants in result.analysis.metrics.items():
         for found in variants.values():
             truth = result.truth[name]
-            best = found.adjusted.absolute if found.adjusted else found.absolute
-            relative = found.adjusted.relative if found.adjusted else found.relative
+            best = found.deciding.absolute if found.deciding else found.absolute
+            relative = found.deciding.relative if found.deciding else found.relative
             digits = interval_digits(*best.ci, SIGNED)
             table.add_row(
                 name,

@@ -181,6 +181,36 @@ def test_an_inferior_guardrail_fails_its_gate(cli: Cli, files: Files) -> None:
     assert failed == ["non_inferiority.margin.1"]
 
 
+def test_a_guardrail_that_says_nothing_is_a_gate_without_data(cli: Cli, files: Files) -> None:
+    files.write(files.frame.with_columns(margin_minor=pl.lit(0)))
+    ran = cli(*files.words())
+    assert ran.result["metrics"]["margin"]["1"]["verdict"] == "not enough data"
+    gates = {gate["id"]: gate["status"] for gate in ran.json["gates"]}
+    assert gates == {
+        "srm": "pass",
+        "non_inferiority.margin.1": "no data",
+        "non_inferiority.margin.2": "no data",
+    }
+
+
+def test_people_see_the_numbers_that_decide(cli: Cli, files: Files, tmp_path: Path) -> None:
+    """The treatment moved the covariate, so the table and the page show unadjusted numbers."""
+    moved = pl.col("orders_pre") + (pl.col("variant") == 1)
+    files.write(files.frame.filter(pl.col("variant") < 2).with_columns(orders_pre=moved))
+    found = cli(*files.words()).result["metrics"]["orders"]["1"]
+    assert found["adjusted"]["is_balanced"] is False
+    plain, adjusted = (
+        f"{100 * side['relative']['estimate']:.1f}%" for side in (found, found["adjusted"])
+    )
+    assert plain != adjusted
+    words = (files.file, "--metrics", files.metrics, "--out", tmp_path / "out")
+    shown = cli("ab", "analyze", *words).out
+    page = (tmp_path / "out/report.html").read_text()
+    for text in (shown, page):
+        assert plain in text
+        assert adjusted not in text
+
+
 @pytest.mark.parametrize(
     ("column", "row", "value"),
     [

@@ -36,6 +36,13 @@ def test_estimate_and_truth(cli: Cli, tmp_path: Path) -> None:
     assert "Estimate and truth" in page
 
 
+def test_the_table_names_its_level(cli: Cli, tmp_path: Path) -> None:
+    words = ("--sessions", 1_000, "--jobs", 1, "--alpha", 0.2, "--workspace", tmp_path)
+    ran = cli("ab", "simulate", "--control", "uniform", "--treatment", "popularity", *words)
+    assert "80% interval" in ran.out
+    assert "95" not in next(line for line in ran.out.splitlines() if "covered" in line)
+
+
 def test_two_equal_policies_differ_by_nothing_at_all(cli: Cli, tmp_path: Path) -> None:
     ran = _rehearse(cli, tmp_path, "--control", "epsilon:0.3", "--treatment", "logging")
     assert set(ran.result["truth"]) == {"conversion", "orders", "revenue", "margin"}

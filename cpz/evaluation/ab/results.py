@@ -138,6 +138,11 @@ class Comparison:
     verdict: Verdict
     reason: str
 
+    @property
+    def deciding(self) -> Adjusted | None:
+        """Return the adjusted comparison if the verdict reads it: its covariate is balanced."""
+        return self.adjusted if self.adjusted and self.adjusted.is_balanced else None
+
 
 @dataclass(frozen=True, slots=True)
 class ExperimentResult:

@@ -73,7 +73,8 @@ def judge(question: Question, evidence: Evidence, srm: SampleRatio) -> Judged:
 
 def _thin(evidence: Evidence) -> str:
     if evidence.n < 2:
-        return f"the smaller variant has {evidence.n} units; an interval needs two"
+        units = "one unit" if evidence.n else "no unit"
+        return f"the smaller variant has {units}; an interval needs two"
     if evidence.events is not None and evidence.events < MIN_EVENTS:
         return (
             f"a variant has only {evidence.events} units of the rarer kind; a proportion's "
