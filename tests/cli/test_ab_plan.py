@@ -121,6 +121,10 @@ def test_tables_for_people(cli: Cli, past: tuple[Path, Path]) -> None:
         (("--baseline", 0.6, "--effect", 0.9), "effect"),
         (("--baseline", 0.1, "--effect", 0), "effect"),
         (("past.csv", "--effect", 0.1), "--metrics"),
+        (("--baseline", 0.1, "--effect", "nan"), "--effect"),
+        (("--kind", "mean", "--baseline", "inf", "--sd", 1, "--effect", 0.1), "baseline"),
+        (("--kind", "mean", "--baseline", 1, "--sd", "inf", "--effect", 0.1), "standard deviation"),
+        (("--baseline", 0.1, "--units-per-day", "inf", "--days", 3), "--units-per-day"),
     ],
 )
 def test_usage_errors(cli: Cli, words: tuple[object, ...], fragment: str) -> None:

@@ -46,6 +46,9 @@ class PlanConfig:
                 f"split: expected two or more shares above 0, got {self.split}",
                 hint="for example --split 50/50 or --split 80/10/10",
             )
+        for name, value in (("effect", self.effect), ("units-per-day", self.units_per_day)):
+            if value is not None and not math.isfinite(value):
+                raise UsageError(f"--{name}: expected a finite number, got {value:g}")
         if self.effect is None and self.days is None:
             raise UsageError(
                 "nothing is asked: give an --effect to find, or a window of --days",
@@ -163,9 +166,11 @@ def given_baseline(kind: str, mean: float, sd: float | None) -> Past:
         return Past(Baseline("proportion", mean, math.sqrt(mean * (1 - mean))))
     if kind not in ("mean", "ratio"):
         raise UsageError(f"kind: expected mean, proportion or ratio, got {kind!r}")
-    if sd is None or not sd > 0:
+    if not math.isfinite(mean):
+        raise UsageError(f"baseline: expected a finite number, got {mean:g}")
+    if sd is None or not 0 < sd < math.inf:
         raise UsageError(
-            f"--kind {kind} needs the standard deviation per unit, above 0, got {sd}",
+            f"--kind {kind} needs the standard deviation per unit, finite and above 0, got {sd}",
             hint="give --sd; for a ratio that of (numerator - ratio * denominator) / "
             "mean(denominator), or a past file",
         )
@@ -285,7 +290,7 @@ def _window(
 
 def _verdict(effect: float | None, n: int | None, days: int | None, window: Window | None) -> str:
     if window is not None and window.is_detectable is False:
-        smallest = "no effect" if window.mde_relative is None else f"{window.mde_relative:+.2%}"
+        smallest = "none" if window.mde_relative is None else f"{window.mde_relative:+.2%}"
         wanted = f"{n} units" if n is not None else "more than 10^12 units"
         after = f" ({days} days)" if days is not None else ""
         return (

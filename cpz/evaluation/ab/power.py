@@ -108,7 +108,7 @@ def non_inferiority_power(baseline: Baseline, margin: float, n: float, design: D
     >>> round(non_inferiority_power(Baseline("mean", 10.0, 10.0), -0.1, 2832, design), 3)
     0.8
     """
-    from scipy.special import nctdtr, ndtr
+    from scipy.special import ndtr
 
     if not (baseline.mean > 0 and margin > -1):
         return 0.0
@@ -123,16 +123,20 @@ def non_inferiority_power(baseline: Baseline, margin: float, n: float, design: D
     df = degrees_of_freedom(control, treatment, parts, "welch")
     if df > _NORMAL_FROM:
         return float(ndtr(shift - quantile(1 - design.alpha / 2, math.inf)))
-    return 1.0 - float(nctdtr(df, shift, quantile(1 - design.alpha / 2, df)))
+    return _above(quantile(1 - design.alpha / 2, df), shift, df)
 
 
 def _noncentral(noncentrality: float, df: float, alpha: float) -> float:
+    reach = quantile(1 - alpha / 2, df)
+    return _above(reach, noncentrality, df) + (1.0 - _above(-reach, noncentrality, df))
+
+
+def _above(reach: float, noncentrality: float, df: float) -> float:
+    """Return P(t > reach) of noncentral t; far out, where SciPy has no number, 0 or 1."""
     from scipy.special import nctdtr
 
-    reach = quantile(1 - alpha / 2, df)
-    upper = 1.0 - float(nctdtr(df, noncentrality, reach))
-    lower = float(nctdtr(df, noncentrality, -reach))
-    return upper + (0.0 if math.isnan(lower) else lower)
+    below = float(nctdtr(df, noncentrality, reach))
+    return float(noncentrality > reach) if math.isnan(below) else 1.0 - below
 
 
 def sample_size(

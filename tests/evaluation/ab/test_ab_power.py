@@ -34,6 +34,14 @@ def test_power_is_statsmodels(n: int, effect: float) -> None:
     assert found == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("sd", [1e-3, 1e-6, 1e-11])
+def test_an_effect_beyond_all_noise_needs_few_units(sd: float) -> None:
+    """SciPy has no noncentral t there; before, such a plan asked for 10,004 units."""
+    assert (sample_size(Baseline("mean", 1.0, sd), 0.5, EVEN) or 0) <= 4
+    assert power(Baseline("mean", 1.0, sd), 0.5, 600, EVEN) == pytest.approx(1.0)
+    assert non_inferiority_power(Baseline("mean", 1.0, sd), -0.5, 600, EVEN) == pytest.approx(1.0)
+
+
 def test_sample_size_of_a_proportion_by_hand() -> None:
     # .10 against .12: (1.959964 + .841621)^2 (.09 + .1056) / .02^2 = 3838.1 an arm
     found = sample_size(Baseline("proportion", 0.1, 0.3), 0.2, EVEN)
