@@ -217,13 +217,14 @@ def _effect_table(result: ExperimentResult) -> Table:
     for name, variants in result.metrics.items():
         for variant, found in variants.items():
             absolute = found.deciding.absolute if found.deciding else found.absolute
+            side = found.deciding or found
             digits = interval_digits(*absolute.ci, SIGNED)
             saved = found.deciding.variance_reduction if found.deciding else None
             rows.append(
                 (
                     f"{name}, {variant}",
-                    format_value(found.control, PLAIN),
-                    format_value(found.treatment, PLAIN),
+                    format_value(side.control, PLAIN),
+                    format_value(side.treatment, PLAIN),
                     format_value(absolute.estimate, SIGNED, digits),
                     format_interval(*absolute.ci, SIGNED),
                     format_value(absolute.p_value, P_VALUE),

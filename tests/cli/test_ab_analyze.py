@@ -120,6 +120,17 @@ def test_a_report_is_written_where_asked(cli: Cli, files: Files) -> None:
     assert json.loads((out / "result.json").read_text()) == ran.result
 
 
+def test_the_page_shows_both_sides_of_its_differences(cli: Cli, files: Files) -> None:
+    """Beside an adjusted difference stand adjusted means."""
+    ran = cli(*files.words("--out", files.folder / "out"))
+    found = ran.result["metrics"]["orders"]["1"]
+    page = (files.folder / "out/report.html").read_text()
+    row = page[page.index("variance saved") :].partition("orders, 1")[2].partition("</tr>")[0]
+    for side in ("control", "treatment"):
+        assert f"{found['adjusted'][side]:.4g}" != f"{found[side]:.4g}"
+        assert f"{found['adjusted'][side]:.4g}" in row
+
+
 def test_tables_for_people(cli: Cli, files: Files) -> None:
     ran = cli("ab", "analyze", files.file, "--metrics", files.metrics)
     assert ran.code == 0
