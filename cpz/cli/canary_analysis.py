@@ -6,23 +6,21 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import msgspec
-
 from cpz import __version__
 from cpz.cli.arguments import CountsArguments
 from cpz.cli.canary_arguments import parse_allowed
 from cpz.cli.canary_report import analysis_report
 from cpz.cli.canary_results import CanaryAnalysis, CanaryPlan
-from cpz.cli.canary_runs import gates
+from cpz.cli.canary_runs import gates, recorded_entries
 from cpz.cli.outcome import Outcome, Output, command_line
 from cpz.cli.run_folder import open_run
 from cpz.data.canary_counts import pooled
 from cpz.data.canary_files import GUARDED, RampCounts, read_ramp_counts
 from cpz.data.errors import DataError, UsageError
-from cpz.data.ledger import append_to_ledger, read_ledger
+from cpz.data.ledger import append_to_ledger
 from cpz.data.workspace import Workspace
 from cpz.evaluation.canary.guardrails import Guardrail, guarded
-from cpz.evaluation.canary.ledger import Entry, Opened, further_entries, parse_entries
+from cpz.evaluation.canary.ledger import Opened, further_entries
 from cpz.evaluation.canary.monitor import ALPHA, Watched, conclude, follow
 from cpz.evaluation.canary.plan import plan_counts
 from cpz.evaluation.report.render import render
@@ -104,16 +102,7 @@ def _record(ledger: Path, opened: Opened, counts: RampCounts, watched: Watched) 
     Raises:
         DataError: it is no canary's ledger, or holds other counts of these hours.
     """
-    recorded: list[Entry] = []
-    if ledger.is_file():
-        try:
-            recorded = parse_entries([line.body for line in read_ledger(ledger)])
-        except msgspec.ValidationError as error:
-            raise DataError(
-                f"{ledger}: no ledger of a canary ({error})",
-                hint="name another --out",
-                path=str(ledger),
-            ) from error
+    recorded = recorded_entries(ledger)
     try:
         fresh = further_entries(recorded, opened, counts.hours, watched)
     except DataError as error:

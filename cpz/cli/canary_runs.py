@@ -35,7 +35,15 @@ from cpz.data.ledger import append_to_ledger, read_ledger
 from cpz.data.workspace import Workspace, write_atomically
 from cpz.evaluation.ab.srm import LIMIT
 from cpz.evaluation.canary.guardrails import Guardrail, Metric, guarded
-from cpz.evaluation.canary.ledger import Opened, ReplayedRun, entries_of, parse_entries, replay
+from cpz.evaluation.canary.ledger import (
+    Entry,
+    Opened,
+    ReplayedRun,
+    entries_of,
+    missing_entries,
+    parse_entries,
+    replay,
+)
 from cpz.evaluation.canary.monitor import ALPHA, monitor
 from cpz.evaluation.canary.plan import information_limit, plan_steps
 from cpz.evaluation.report.render import render
@@ -87,13 +95,32 @@ def run_simulate(
     result = CanaryResult.of(policies, injection, plan, watched, effect, limit)
 
     ledger, counts = folder.path / "ledger.jsonl", folder.path / "counts.csv"
-    append_to_ledger(ledger, entries_of(_opened(arguments, ramp, rails), hours, watched))
+    entries = entries_of(_opened(arguments, ramp, rails), hours, watched)
+    append_to_ledger(ledger, missing_entries(recorded_entries(ledger), entries))
     start = datetime.combine(scenario.horizon.start, datetime.min.time(), UTC)
     write_atomically(counts, ramp_csv(start, hours).encode())
     html = render(canary_report(result, hours, folder.config, command_line()))
     written = folder.write(result, html)
     outputs = (*written, Output("ledger", str(ledger)), Output("counts", str(counts)))
     return _outcome(arguments, result, outputs), result
+
+
+def recorded_entries(ledger: Path) -> list[Entry]:
+    """Return what a canary's ledger holds; nothing where there is none yet.
+
+    Raises:
+        DataError: its chain is broken, or it is no canary's ledger.
+    """
+    if not ledger.is_file() or not ledger.stat().st_size:
+        return []
+    try:
+        return parse_entries([line.body for line in read_ledger(ledger)])
+    except msgspec.ValidationError as error:
+        raise DataError(
+            f"{ledger}: no ledger of a canary ({error})",
+            hint="name another --out",
+            path=str(ledger),
+        ) from error
 
 
 def exit_code(result: CanaryResult | CanaryAnalysis, code: int) -> int:

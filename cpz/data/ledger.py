@@ -9,6 +9,7 @@ ledger must know how it ends.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def append_to_ledger(path: Path, bodies: Sequence[object]) -> int:
         DataError: the ledger's chain is broken, so nothing may be added to it.
         WorkspaceError: the file cannot be written.
     """
-    there = read_ledger(path) if path.is_file() else []
+    raw = path.read_bytes() if path.is_file() else b""
+    there = read_ledger(path) if raw else []
     plain = [msgspec.to_builtins(body) for body in bodies]
     if plain and [line.body for line in there[-len(plain) :]] == _as_read(plain):
         return 0
@@ -49,18 +51,28 @@ def append_to_ledger(path: Path, bodies: Sequence[object]) -> int:
         line = Line(body, chain_hash(previous, body), previous)
         lines.append(msgspec.json.encode(line, order="deterministic") + b"\n")
         previous = line.hash
+    # an editor may have taken the last line's end
+    gap = b"" if raw.endswith(b"\n") or not raw else b"\n"
     try:
         with path.open("ab") as file:
-            file.write(b"".join(lines))
+            file.write(gap + b"".join(lines))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
+        _cut(path, len(raw))
         raise WorkspaceError(
             f"{path}: cannot be written ({error.strerror})",
             hint="choose another place for the ledger; earlier entries are untouched",
             path=str(path),
         ) from error
     return len(lines)
+
+
+def _cut(path: Path, size: int) -> None:
+    """Take back what a failed write has left, so that no half line blocks the ledger."""
+    with suppress(OSError):
+        if path.is_file():
+            os.truncate(path, size)
 
 
 def read_ledger(path: Path) -> list[Line]:
@@ -78,10 +90,13 @@ def read_ledger(path: Path) -> list[Line]:
         raise _broken(path, 0, f"cannot be read ({error.strerror})") from error
     lines: list[Line] = []
     previous = GENESIS
-    for number, text in enumerate(raw.splitlines(), start=1):
+    texts = raw.splitlines()
+    for number, text in enumerate(texts, start=1):
         try:
             line = msgspec.json.decode(text, type=Line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if number == len(texts) > 1 and not raw.endswith(b"\n"):
+                raise _torn(path, number) from error
             raise _broken(path, number, f"is no ledger entry ({error})") from error
         if line.previous != previous:
             raise _broken(path, number, "does not follow the line before it: one is missing or new")
@@ -104,6 +119,14 @@ def _as_read(bodies: list[Any]) -> list[Any]:
     """Return bodies as they look once read back: lists for tuples."""
     read: list[Any] = msgspec.json.decode(msgspec.json.encode(bodies))
     return read
+
+
+def _torn(path: Path, number: int) -> DataError:
+    return DataError(
+        f"{path}: line {number} is cut off: writing it was interrupted",
+        hint="delete this last line, the lines before it are whole, and run the command again",
+        path=str(path),
+    )
 
 
 def _broken(path: Path, number: int, what: str) -> DataError:

@@ -163,6 +163,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (lambda lines: [*lines[:3], lines[3].replace(b'"n":', b'"n":1'), *lines[4:]], "line 4"),
         (lambda lines: [*lines[:3], *lines[4:]], "line 4"),
         (lambda lines: lines[:-1], "without a verdict"),
+        (lambda lines: [*lines[:-1], lines[-1][:-9]], "cut off"),
         (lambda lines: [b"not json\n"], "line 1"),
         (lambda _: [], "empty"),
     ],

@@ -129,14 +129,39 @@ def further_entries(
     return entries[1 + len(looked) :]
 
 
+def missing_entries(recorded: Sequence[Entry], entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Return what a ledger lacks of a ramp that was watched to its end at once.
+
+    Args:
+        recorded: what the ledger holds. If it ends within these entries, writing them was
+            interrupted, and the rest is lacking; else all are.
+        entries: all of the ramp's.
+    """
+    starts = [index for index, entry in enumerate(recorded) if isinstance(entry, Opened)]
+    begun = tuple(recorded[starts[-1] :]) if starts else ()
+    return entries[len(begun) :] if begun == entries[: len(begun)] else entries
+
+
 def _sizes(hour: Hour) -> str:
     groups = (("baseline", hour.baseline), ("canary", hour.canary))
     return ", ".join(f"{name} {group.conversions} of {group.n}" for name, group in groups)
 
 
 def parse_entries(bodies: Sequence[dict[str, Any]]) -> list[Entry]:
-    """Turn plain values into entries; raises msgspec.ValidationError where they are none."""
-    return [msgspec.convert(body, Entry, strict=False) for body in bodies]
+    """Turn plain values into entries.
+
+    Raises:
+        msgspec.ValidationError: a value is none, or says more than an entry can.
+    """
+    entries: list[Entry] = [msgspec.convert(body, Entry, strict=False) for body in bodies]
+    for number, (body, entry) in enumerate(zip(bodies, entries, strict=True), start=1):
+        if _as_read(entry) != _as_read(body):
+            raise msgspec.ValidationError(f"line {number} holds what no entry says")
+    return entries
+
+
+def _as_read(value: object) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def replay(entries: Sequence[Entry]) -> list[ReplayedRun]:

@@ -6,10 +6,17 @@ import msgspec
 import pytest
 
 from cpz.data.canary_counts import Group, Hour, Sums
-from cpz.data.errors import DataError, NotFoundError
+from cpz.data.errors import DataError, NotFoundError, WorkspaceError
 from cpz.data.ledger import GENESIS, Line, append_to_ledger, chain_hash, read_ledger
 from cpz.evaluation.canary.guardrails import GUARDRAILS
-from cpz.evaluation.canary.ledger import Entry, Opened, entries_of, parse_entries, replay
+from cpz.evaluation.canary.ledger import (
+    Entry,
+    Opened,
+    entries_of,
+    missing_entries,
+    parse_entries,
+    replay,
+)
 from cpz.evaluation.canary.monitor import monitor
 
 
@@ -117,6 +124,63 @@ def test_a_ledger_cut_short_has_no_verdict() -> None:
     (run,) = replay(entries()[:-1])
     assert run.verdict is None
     assert run.difference is None
+
+
+def test_more_than_an_entry_says_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    append_to_ledger(path, entries())
+    forged = bodies(path)
+    forged[2]["counts"]["canary"]["approved_by"] = "nobody"  # type: ignore[index]
+    with pytest.raises(msgspec.ValidationError, match="line 3"):
+        parse_entries(forged)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3, 5, 6])
+def test_an_interrupted_ledger_is_completed_by_the_next_run(tmp_path: Path, kept: int) -> None:
+    whole, path = tmp_path / "whole.jsonl", tmp_path / "ledger.jsonl"
+    append_to_ledger(whole, entries())
+    path.write_bytes(b"".join(whole.read_bytes().splitlines(keepends=True)[:kept]))
+    recorded = parse_entries(bodies(path)) if kept else []
+    append_to_ledger(path, missing_entries(recorded, entries()))
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_another_ramp_follows_a_whole_one() -> None:
+    other = entries(canary_conversions=280)
+    assert missing_entries(entries(), other) == other
+
+
+def test_a_line_cut_off_says_how_to_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    append_to_ledger(path, entries())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-40])
+    with pytest.raises(DataError, match="line 6 is cut off") as caught:
+        read_ledger(path)
+    assert "last line" in caught.value.hint
+    # an editor's missing last newline is no cut, and the next entry has its own line
+    path.write_bytes(whole[:-1])
+    append_to_ledger(path, entries(canary_conversions=280))
+    assert len(read_ledger(path)) == 12
+
+
+def test_a_failed_write_leaves_the_ledger_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "ledger.jsonl"
+    append_to_ledger(path, entries())
+    whole = path.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(WorkspaceError, match="No space"):
+            append_to_ledger(path, entries(canary_conversions=280))
+        with pytest.raises(WorkspaceError):
+            append_to_ledger(tmp_path / "new.jsonl", entries())
+    assert path.read_bytes() == whole
+    assert append_to_ledger(tmp_path / "new.jsonl", entries()) == 6
 
 
 def test_what_is_no_ledger(tmp_path: Path) -> None:
