@@ -118,12 +118,17 @@ def _counts(frame: pl.DataFrame, path: Path, problems: RowProblems) -> dict[str,
     for name in _COUNTS:
         if name not in frame.columns:
             continue
-        cast = to_integer(frame[name])
+        cast = to_integer(_without_point(frame[name]))
         problems.add(cast.bad | cast.missing(), name, "no whole number", "a count, 0 or more")
         problems.add(cast.values < 0, name, "negative", "0 or more")
         problems.add(cast.values > MOST_UNITS, name, "no count of an hour", "at most 10 million")
         found[name] = cast.values
     return found
+
+
+def _without_point(raw: pl.Series) -> pl.Series:
+    """Write 3 for the text 3.0, which a program leaves where a column has, or had, holes."""
+    return raw.str.replace(r"\.0+\s*$", "") if raw.dtype == pl.String else raw
 
 
 def _measured(frame: pl.DataFrame, path: Path, problems: RowProblems) -> dict[str, pl.Series]:

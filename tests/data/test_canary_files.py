@@ -29,6 +29,15 @@ def test_counts_of_shoppers_and_conversions_are_enough(tmp_path: Path) -> None:
     assert (found.by_session, found.gaps) == (False, ())
 
 
+def test_whole_numbers_may_be_written_with_a_point(tmp_path: Path) -> None:
+    ten = "2026-03-01T10:00:00Z"
+    rows = (f"{ten},baseline,100.0,30.0", f"{ten},canary,90,20.00 ")
+    found = read_ramp_counts(write(tmp_path, *rows))
+    (hour,) = found.hours
+    assert (hour.baseline.n, hour.baseline.conversions) == (100, 30)
+    assert (hour.canary.n, hour.canary.conversions) == (90, 20)
+
+
 def test_sessions_stand_in_for_shoppers(tmp_path: Path) -> None:
     found = read_ramp_counts(write(tmp_path, *GOOD, header=HEADER.replace("shoppers", "sessions")))
     assert found.by_session
