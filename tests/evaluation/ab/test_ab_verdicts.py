@@ -43,6 +43,12 @@ HIGHER = Question("higher", None, 0.05)
         (Question("higher", -0.01, 0.05), {}, Verdict.NON_INFERIOR),
         (Question("higher", -0.01, 0.05), {"relative_ci": (-0.02, 0.03)}, Verdict.INCONCLUSIVE),
         (Question("higher", -0.01, 0.05), {"relative_ci": (-0.05, -0.02)}, Verdict.INFERIOR),
+        # the ends of the interval decide, on either side of the margin
+        (Question("higher", -0.01, 0.05), {"relative_ci": (-0.0099, 0.03)}, Verdict.NON_INFERIOR),
+        (Question("higher", -0.01, 0.05), {"relative_ci": (-0.0101, 0.03)}, Verdict.INCONCLUSIVE),
+        (Question("higher", -0.01, 0.05), {"relative_ci": (-0.05, -0.0099)}, Verdict.INCONCLUSIVE),
+        (Question("lower", 0.01, 0.05), {"relative_ci": (-0.02, 0.0101)}, Verdict.INCONCLUSIVE),
+        (Question("lower", 0.01, 0.05), {"relative_ci": (0.0099, 0.03)}, Verdict.INCONCLUSIVE),
         (Question("lower", 0.01, 0.05), {"relative_ci": (-0.02, 0.005)}, Verdict.NON_INFERIOR),
         (Question("lower", 0.01, 0.05), {"relative_ci": (0.02, 0.03)}, Verdict.INFERIOR),
         (
