@@ -194,3 +194,19 @@ def test_a_control_around_zero_has_no_relative_effect(units: Any, spec: Any) -> 
     assert math.isnan(found.relative.estimate)
     assert found.relative.method.startswith("undefined")
     assert found.verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("z", "is_balanced"), [(3.1, True), (3.5, False)])
+def test_from_where_on_a_covariate_is_out_of_balance(
+    units: Any, spec: Any, z: float, is_balanced: bool
+) -> None:
+    """The limit 0.001 is at z = 3.29; chance alone is that far off in one of a thousand."""
+    one = np.random.default_rng(3).normal(0, 1, 4_000)
+    arm = np.repeat([0, 1], 4_000)
+    se = one.std(ddof=1) * np.sqrt(2 / 4_000)
+    covariate = np.concatenate([one, one + z * se])
+    experiment = spec({"m": {"kind": "mean", "value": "x", "covariate": "c"}})
+    found = analyze(units(experiment, arm=arm, x=covariate**2, c=covariate), experiment)
+    adjusted = found.metrics["m"]["1"].adjusted
+    assert adjusted is not None
+    assert adjusted.is_balanced is is_balanced
