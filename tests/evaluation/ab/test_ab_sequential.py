@@ -121,3 +121,12 @@ def test_the_sample_ratio_is_always_valid_too(units: Any, spec: Any) -> None:
     assert srm.p_value < srm.sequential_p_value < srm.limit
     assert srm.is_mismatch
     assert analyze(table, experiment).srm.sequential_p_value is None
+
+
+def test_the_relative_interval_has_the_width_of_the_sequence() -> None:
+    """At tuned_at the sequence reaches 3.035 standard errors; a guardrail is judged by this."""
+    sides = (Arm(5_000, 10.0, 100.0), Arm(5_000, 11.0, 121.0))
+    found = follow([Snapshot("1", *sides)], Boundary(10_000))
+    # both sides: (sd / mean)^2 / n = 1 / 5000, so the log ratio has se 0.02
+    ends = [1.1 * math.exp(sign * 3.035 * 0.02) - 1 for sign in (-1, 1)]
+    assert found.relative_ci == pytest.approx(ends, abs=2e-5)
