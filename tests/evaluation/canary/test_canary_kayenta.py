@@ -67,6 +67,18 @@ def test_tolerance_is_a_quarter_of_the_estimate() -> None:
     assert label(baseline, canary) is Label.PASS
 
 
+@pytest.mark.parametrize(("shift", "expected"), [(0.67, Label.PASS), (0.71, Label.HIGH)])
+def test_either_side_of_a_quarter(shift: float, expected: Label) -> None:
+    """The interval begins at 0.23 and at 0.27 of the estimate."""
+    baseline = np.random.default_rng(2).normal(10.0, 1.0, 40)
+    found = classify(baseline, baseline + shift, MetricRules())
+    assert found.comparison is not None
+    assert found.comparison.ci is not None
+    assert found.comparison.ci[0] / found.comparison.estimate == pytest.approx(0.25, abs=0.03)
+    assert found.classification is expected
+    assert label(baseline + shift, baseline) is (Label.LOW if expected is Label.HIGH else expected)
+
+
 def test_empty_series() -> None:
     nothing = np.empty(0)
     assert label(LOW, nothing) is Label.NODATA
