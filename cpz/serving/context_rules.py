@@ -33,6 +33,9 @@ _TYPES: dict[str, frozenset[type]] = {
     "time": frozenset((int, type(None))),
 }
 
+#: The difference of two times must be an int64 of microseconds, online and offline.
+_TIME_LIMITS = (-(2**62), 2**62)
+
 
 class ContextRules:
     """The columns a model's requests may carry.
@@ -53,6 +56,7 @@ class ContextRules:
             self.imported |= numbers | texts
         self._session |= self.imported
         self._session_types = {name: _TYPES[kind] for name, kind in self._session.items()}
+        self._limits = {name: bounds for name, bounds in _limits(SESSIONS) if name in self._session}
         #: Every imported column as missing, to put a request's values over.
         self.nothing: dict[str, Cell] = dict.fromkeys(self.imported)
 
@@ -64,6 +68,10 @@ class ContextRules:
                 if name not in types:
                     raise _unknown("context", name, types)
                 raise _unfit("context", name, value, self._session[name])
+        for name, (smallest, largest) in self._limits.items():
+            found = given.get(name)
+            if isinstance(found, int) and not smallest <= found <= largest:
+                raise _outside("context", name, found, (smallest, largest))
         return given
 
     def shopper(self, given: Mapping[str, Cell]) -> dict[str, Cell]:
@@ -76,6 +84,8 @@ class ContextRules:
             kind = kinds[name]
             if type(value) not in _TYPES[kind]:
                 raise _unfit("shopper", name, value, kind)
+            if kind == "time" and isinstance(value, int) and abs(value) > _TIME_LIMITS[1]:
+                raise _outside("shopper", name, value, _TIME_LIMITS)
             columns[name.removesuffix(_TIME_SUFFIX) if kind == "time" else name] = value
         return columns
 
@@ -97,6 +107,18 @@ def _kinds(schema: pa.Schema, left_out: set[str]) -> dict[str, str]:
         else:
             found[field.name] = "whole number" if pa.types.is_integer(field.type) else "number"
     return found
+
+
+def _limits(schema: pa.Schema) -> Iterable[tuple[str, tuple[int, int]]]:
+    """Yield what the whole-number columns hold that are narrower than JSON's 64 bits."""
+    for field in schema:
+        if pa.types.is_integer(field.type) and field.type.bit_width < 64:
+            half = 2 ** (field.type.bit_width - 1)
+            yield field.name, (-half, half - 1)
+
+
+def _outside(where: str, name: str, value: int, limits: tuple[int, int]) -> RequestError:
+    return RequestError(f"{where}.{name}: {value}; expected {limits[0]} to {limits[1]}")
 
 
 def _unfit(where: str, name: str, value: Cell, kind: str) -> RequestError:

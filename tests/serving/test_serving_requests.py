@@ -108,6 +108,9 @@ def test_draw_never_gives_an_option_of_probability_0() -> None:
         ({"context": {"devce": "mobile"}}, "device"),
         ({"context": {"cart_value_minor": "much"}}, "whole number"),
         ({"context": {"cart_value_minor": 12.5}}, "whole number"),
+        # what the log's columns cannot hold would make the whole log unreadable later
+        ({"context": {"n_items": 2**31}}, "2147483647"),
+        ({"shopper": {"signed_up_at_us": -(2**63)}}, "signed_up_at_us"),
         ({"context": {"is_digital": 1}}, "truth value"),
         ({"context": {"converted": True}}, "outcome"),
         ({"shopper": {"gender": "f"}}, "sensitive"),
