@@ -85,7 +85,7 @@ class Gate:
         if not self.rate.allows(key.decode("latin-1") if key else client, now_s):
             hint = f"ask at most {self.limits.rate_per_s:g} times a second"
             raise RequestError("too many requests", hint=hint, status=429)
-        if self.n_in_flight >= self.limits.in_flight:
+        if self.n_in_flight > self.limits.in_flight:  # this one is counted already
             raise RequestError("too many requests at once", hint="try again soon", status=503)
 
 

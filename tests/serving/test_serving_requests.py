@@ -299,6 +299,34 @@ def test_a_failure_of_ours_is_a_500_that_is_counted_and_logged(
     assert gate.n_in_flight == 0
 
 
+def test_as_many_requests_are_answered_at_once_as_are_granted(service: Service) -> None:
+    n_granted, n_asked = 2, 3
+    sent: list[Any] = []
+
+    async def run() -> None:
+        go_on = asyncio.Event()
+
+        async def wait(body: bytes, is_late: Callable[[], bool]) -> bytes:
+            await go_on.wait()
+            return b"{}"
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"{}"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        endpoint = Endpoint("/r", Gate(Limits(in_flight=n_granted), ApiKeys(), Metrics()), wait)
+        scope = {"headers": [], "client": None, "type": "http"}
+        tasks = [asyncio.create_task(endpoint(scope, receive, send)) for _ in range(n_asked)]
+        await asyncio.sleep(0.01)
+        go_on.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert [m["status"] for m in sent if "status" in m] == [503, 200, 200]
+
+
 def test_the_histogram_counts_as_prometheus_does() -> None:
     metrics = Metrics()
     for seconds in (0.0001, 0.001, 0.0011, 5.0):
