@@ -149,12 +149,11 @@ def run_publish(arguments: ServeArguments, root: Path, name: str) -> Ended:
 
 def make_store(arguments: ServeArguments, decider: Decider, count: Callable[[str], None]) -> Store:
     """Return the store that `--store` names, or raise `UsageError`."""
-    parts = urlsplit(arguments.store)
-    if parts.scheme == "memory":
+    if arguments.store.startswith("memory:"):
         return MemoryStore(decider.plan)
-    if parts.scheme != "redis" or not parts.hostname:
+    if not _is_redis_url(arguments.store):
         raise UsageError(
-            f"--store {arguments.store!r}: expected memory:// or redis://HOST:PORT",
+            f"--store {arguments.store!r}: expected memory:// or redis://HOST:PORT[/DB]",
             hint="for example --store redis://127.0.0.1:6379",
         )
     try:
@@ -164,6 +163,18 @@ def make_store(arguments: ServeArguments, decider: Decider, count: Callable[[str
     timeout_s = arguments.store_timeout_ms / 1000.0
     client = connect(arguments.store, timeout_s)
     return RedisStore(client, decider.plan, timeout_s, count)
+
+
+def _is_redis_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_address = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number
+        return False
+    # the client would take database 0 for a path that it cannot read
+    has_database = parts.path in ("", "/") or parts.path[1:].isdecimal()
+    is_whole = not parts.query and not parts.fragment
+    return parts.scheme == "redis" and has_address and has_database and is_whole
 
 
 def _limits(arguments: ServeArguments) -> Limits:
