@@ -8,7 +8,7 @@ feedback counts as not converted: publish after the time in which orders are pla
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import polars as pl
@@ -19,6 +19,7 @@ from cpz.data.errors import NotEnoughDataError, UsageError
 from cpz.data.manifest import Recipe, read_manifest
 from cpz.data.tables import SCHEMAS, SHOPPERS
 from cpz.data.workspace import Workspace
+from cpz.features.declarations import Source
 from cpz.features.online import event_schema
 from cpz.serving.decision_log import read_log
 from cpz.serving.messages import (
@@ -83,8 +84,8 @@ def publish(
     events = _of(content.lines, EventLine)
     as_text = _has_text_ids([*decisions, *(line.event for line in events)])
     frames = {
-        "shoppers": _shoppers(decisions),
-        "sessions": _sessions(decisions),
+        "shoppers": _with_inputs(_shoppers(decisions), Source.SHOPPERS, models),
+        "sessions": _with_inputs(_sessions(decisions), Source.SESSIONS, models),
         "events": _events(events),
         "decisions": _decisions(decisions, feedback, models),
     }
@@ -200,6 +201,32 @@ def _shoppers(lines: Sequence[DecisionLine]) -> pl.DataFrame:
     named = frame.with_columns(pl.col(name).cast(_TIME) for name in times).rename(times)
     known = [name for name in named.columns if name in SHOPPERS.names]
     return named.select(known)
+
+
+def _with_inputs(
+    frame: pl.DataFrame, source: Source, models: Sequence[ServedModel]
+) -> pl.DataFrame:
+    """Add what the models read and no request brought, as missing: so it was scored."""
+    wanted: dict[str, pl.DataType] = {}
+    for model in models:
+        columns = {feature.column for feature in model.features if feature.source is source}
+        wanted |= {name: kind for name, kind in _column_types(source).items() if name in columns}
+        if source is Source.SESSIONS:
+            imported = model.rules.imported.items()
+            kinds = {"number": pl.Float64(), "text": pl.String()}
+            wanted |= {name: kinds[kind] for name, kind in imported}
+    nothing = [pl.lit(None, kind).alias(name) for name, kind in wanted.items()]
+    return frame.with_columns(item for item in nothing if item.meta.output_name() not in frame)
+
+
+def _column_types(source: Source) -> dict[str, pl.DataType]:
+    """Return the types of a table's columns, with text for categories."""
+    empty = cast("pl.DataFrame", pl.from_arrow(SCHEMAS[source].empty_table()))
+    texts: dict[type[pl.DataType], pl.DataType] = {
+        pl.Categorical: pl.String(),
+        pl.List: pl.List(pl.String()),
+    }
+    return {name: texts.get(type(kind), kind) for name, kind in empty.schema.items()}
 
 
 def _events(lines: Sequence[EventLine]) -> pl.DataFrame:

@@ -77,14 +77,23 @@ def test_a_log_without_events_still_evaluates(
     service: Service, served: ServedModel, workspace: Workspace, trained: TrainedModel
 ) -> None:
     service.log = open_log(workspace, "bare")
-    body = {"request_id": "a", "shopper_id": "s", "session_id": 3, "context": {"n_items": 2}}
-    asyncio.run(service.recommend(msgspec.json.encode(body), lambda: False))
+    for number in range(200):
+        body = {"request_id": f"a{number}", "shopper_id": f"s{number % 50}", "session_id": number}
+        body |= {"context": {"country": "NL", "n_items": 2}}
+        asyncio.run(service.recommend(msgspec.json.encode(body), lambda: False))
+    bought = [FeedbackItem(number, converted=True) for number in range(0, 200, 3)]
+    asyncio.run(service.feedback(msgspec.json.encode(Feedback(bought))))
     service.log.close()
     made, result = publish(workspace, "bare", "bare", (served,))
-    assert result.n_without_feedback == 2
+    assert result.n_without_feedback == 2 * (200 - len(bought))
     batch = decision_batch(made, "payment", trained.features)
-    assert batch.ids["shopper_id"].to_list() == ["s"]
-    assert batch.context["sessions_28d"].to_list() == [0]
+    assert batch.ids["shopper_id"][0] == "s0"
+    assert set(batch.context["sessions_28d"].to_list()) == {0}
+    # what no request brought was scored as missing, and is missing
+    assert batch.context["device"].null_count() == batch.context["tenure_days"].null_count() == 200
+    assert not [f for f in check_dataset(made).findings if f.status == "red"]
+    study = evaluate_model(made, trained, StudyConfig("payment", "greedy"))
+    assert study.placements["payment"].off_policy.policy_value["ipw"].n == 200
     publish(workspace, "bare", "bare", (served,))  # the same log may be published again
 
 

@@ -317,7 +317,7 @@ def test_as_many_requests_are_answered_at_once_as_are_granted(service: Service) 
             sent.append(message)
 
         endpoint = Endpoint("/r", Gate(Limits(in_flight=n_granted), ApiKeys(), Metrics()), wait)
-        scope = {"headers": [], "client": None, "type": "http"}
+        scope: dict[str, Any] = {"headers": [], "client": None, "type": "http"}
         tasks = [asyncio.create_task(endpoint(scope, receive, send)) for _ in range(n_asked)]
         await asyncio.sleep(0.01)
         go_on.set()
