@@ -1,5 +1,8 @@
 """A uvicorn connection that writes an answer in one piece and bounds what comes before a body.
 
+Clients that offer HTTP/2 on a plain connection (Java's, curl --http2) send `Upgrade: h2c` with
+their first request. A server may ignore that (RFC 9110, 7.8); uvicorn does, but loses the body.
+
 uvicorn writes head and body apart, and uvloop makes a system call of each: twice the work, and the
 client wakes up twice. Its httptools parser also takes headers of any size, and waits for them for
 ever; an endpoint cannot help, since it is called only when the headers are whole.
@@ -8,6 +11,7 @@ ever; an endpoint cannot help, since it is called only when the headers are whol
 import asyncio
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 #: Headers and target of one request; larger ones get a 431.
@@ -23,6 +27,10 @@ _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(_TOO_LARGE), _TOO_LARGE)
 )
+
+
+#: Headers that ask for another protocol; they concern this connection alone.
+_UPGRADE_HEADERS = (b"connection", b"upgrade", b"http2-settings")
 
 
 class JoinedWrites(asyncio.Transport):
@@ -102,7 +110,15 @@ class HttpConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read (asyncio), unless the headers have grown too large."""
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        except httptools.HttpParserUpgrade as asked:
+            self._read_again(data[asked.args[0] :])
+            return
         if self.waits_since_s is None:
             if self.cycle is None or self.cycle.response_complete:
                 # blank lines between requests: they stop uvicorn's keep-alive timer
@@ -123,7 +139,30 @@ class HttpConnection(HttpToolsProtocol):
         """Note that headers are whole (httptools)."""
         self.waits_since_s = None
         self._n_head_bytes = 0
-        super().on_headers_complete()
+        if not self._asks_for_upgrade():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that a body is whole (httptools)."""
+        if not self._asks_for_upgrade():
+            super().on_message_complete()
+
+    def _asks_for_upgrade(self) -> bool:
+        # a CONNECT counts as an upgrade, too; its target is refused as no path
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _read_again(self, rest: bytes) -> None:
+        """Read a request without the headers that ask for another protocol.
+
+        Args:
+            rest: what came behind its headers.
+        """
+        version = self.parser.get_http_version().encode()
+        kept = [item for item in self.headers if item[0] not in _UPGRADE_HEADERS]
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % item for item in kept]
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join([*lines, b"", b""]) + rest)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer a client that has said all it had to say (asyncio).

@@ -84,6 +84,20 @@ def test_bodies_in_every_legal_shape_are_answered(client: Any) -> None:
     assert b" 200 OK" in waits.send(body("f")).read()
 
 
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
+def test_a_client_that_offers_another_protocol_is_answered_in_this_one(
+    client: Any, protocol: bytes
+) -> None:
+    offer = b"connection: Upgrade, HTTP2-Settings\r\nhttp2-settings: AAMAAABk\r\n"
+    offer += b"upgrade: " + protocol + b"\r\n"
+    first, second = (post(body(f"{protocol.decode()}-{n}"), offer) for n in (1, 2))
+    made = client().send(first)
+    assert b" 200 OK" in made.read()
+    assert b" 200 OK" in made.send(second[:30], second[30:150], second[150:]).read()
+    refused = client().send(b"CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n").read()
+    assert refused.startswith(b"HTTP/1.1 400")
+
+
 def test_a_client_that_leaves_before_its_body_is_whole_gets_nothing(client: Any) -> None:
     assert client().send(post(body("a"))[:-3], and_end=True).read() == b""
 
