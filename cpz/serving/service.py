@@ -1,14 +1,15 @@
 """The three calls of the server on bytes: what HTTP adds around them stands in `endpoint`."""
 
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from cpz.data.errors import nearest
 from cpz.data.tables import EVENT_TYPES, STEPS
-from cpz.features.shopper_state import Event
+from cpz.features.shopper_state import Event, Id
 from cpz.serving.context_rules import RequestError
 from cpz.serving.decider import Answer, Decider
 from cpz.serving.decision_log import DecisionLog
@@ -30,6 +31,8 @@ _RECOMMEND = msgspec.json.Decoder(Recommend)
 _EVENTS = msgspec.json.Decoder(Events)
 _FEEDBACK = msgspec.json.Decoder(Feedback)
 _ENCODER = msgspec.json.Encoder()
+
+_MAX_UNSURE = 100_000
 
 
 def now_us() -> int:
@@ -53,6 +56,8 @@ class Service:
         self.log = log
         self.metrics = metrics
         self._replies = ReplyMemory()
+        #: Events of which nobody knows whether the store has taken them: it failed half-way.
+        self._unsure: OrderedDict[Id, EventLine] = OrderedDict()
 
     async def recommend(self, body: bytes, is_late: Callable[[], bool]) -> bytes:
         """Answer a request for decisions; a repeated one gets the same bytes.
@@ -96,13 +101,14 @@ class Service:
             is_new = await self.store.observe(pairs)
         except StoreUnavailableError as error:
             self.metrics.count("events_refused", len(batch))
+            self._doubt(batch, received_us)
             raise RequestError(
                 "the store is out of reach; none of these events may count as taken",
                 hint="send the same events again in a moment: repeating them is safe",
                 status=503,
             ) from error
-        fresh = [item for item, new in zip(batch, is_new, strict=True) if new]
-        self.log.append(EventLine(item, item.received_at_us or received_us) for item in fresh)
+        fresh = list(self._fresh(batch, is_new, received_us))
+        self.log.append(fresh)
         n_repeated = len(batch) - len(fresh)
         self.metrics.count("events", len(fresh))
         self.metrics.count("events_repeated", n_repeated)
@@ -115,6 +121,28 @@ class Service:
         self.log.append(FeedbackLine(item, received_us) for item in batch)
         self.metrics.count("feedback", len(batch))
         return _ENCODER.encode(Accepted(len(batch)))
+
+    def _doubt(self, batch: Sequence[EventItem], received_us: int) -> None:
+        for item in batch:
+            line = EventLine(item, item.received_at_us or received_us)
+            self._unsure.setdefault(item.event_id, line)
+        while len(self._unsure) > _MAX_UNSURE:
+            self._unsure.popitem(last=False)
+
+    def _fresh(
+        self, batch: Sequence[EventItem], is_new: Sequence[bool], received_us: int
+    ) -> Iterator[EventLine]:
+        """Yield the lines of events that the log does not hold yet.
+
+        One that the store knows from an attempt that was answered with 503 was features' input, but
+        not logged: it is now, with the time at which it came first.
+        """
+        for item, new in zip(batch, is_new, strict=True):
+            earlier = self._unsure.pop(item.event_id, None)
+            if new:
+                yield EventLine(item, item.received_at_us or received_us)
+            elif earlier is not None:
+                yield earlier
 
     def _repeat(self, request: Recommend, earlier: Reply, mark: bytes) -> bytes:
         if earlier.fingerprint != mark:

@@ -1,7 +1,7 @@
 """One request at a time, in process: what is answered, repeated, refused and logged."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from cpz.serving.messages import Recommend
 from cpz.serving.metrics import Metrics
 from cpz.serving.served_model import Routing, find_reference, ready
 from cpz.serving.service import Service
-from cpz.serving.store import MemoryStore, Recall, StoreUnavailableError
+from cpz.serving.store import MemoryStore, Recall, ShopperEvent, StoreUnavailableError
 
 Ask = Callable[[object], Any]
 
@@ -208,6 +208,38 @@ def test_without_the_store_the_context_alone_decides(service: Service) -> None:
     with pytest.raises(RequestError) as caught:
         observe(service, event())
     assert caught.value.status == 503
+
+
+class HalfWay(MemoryStore):
+    """A store that takes events and, at first, does not live to say so."""
+
+    is_ill = True
+
+    async def observe(self, events: Sequence[ShopperEvent]) -> list[bool]:
+        is_new = await super().observe(events)
+        if self.is_ill:
+            raise StoreUnavailableError("gone")
+        return is_new
+
+
+def test_an_event_that_the_store_took_without_saying_so_is_logged_once(service: Service) -> None:
+    service.store = store = HalfWay(service.decider.plan)
+    with pytest.raises(RequestError):
+        observe(service, event(), event(event_id=2))
+    store.is_ill = False
+    # the client sends again, as it was told
+    assert observe(service, event(), event(event_id=2)) == {"accepted": 2, "repeated": 0}
+    assert observe(service, event(), event(event_id=3)) == {"accepted": 1, "repeated": 1}
+    service.log.close()
+    (path,) = service.log.folder.glob("*.jsonl")
+    lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+    assert [line["event"]["event_id"] for line in lines] == [1, 2, 3]
+    # the log holds the time of receipt that the features go by
+    state = asyncio.run(store.recall("none", 5)).state
+    assert state is not None
+    assert [line["received_at_us"] for line in lines] == [
+        state.known[event_id].received_us for event_id in (1, 2, 3)
+    ]
 
 
 class Awaited(MemoryStore):
