@@ -77,11 +77,13 @@ def publish(
     """
     content = read_log(workspace, log)
     _refuse_other_data(workspace, name, log)
-    decisions = _of(content.lines, DecisionLine)
+    # several servers write files of their own: what is later stands not always behind
+    decisions = sorted(_of(content.lines, DecisionLine), key=lambda line: line.decided_at_us)
     if not decisions:
         raise NotEnoughDataError(f"log {log!r} holds no decision yet", hint="ask the server first")
-    feedback = [line.feedback for line in _of(content.lines, FeedbackLine)]
-    events = _of(content.lines, EventLine)
+    told = sorted(_of(content.lines, FeedbackLine), key=lambda line: line.received_at_us)
+    feedback = [line.feedback for line in told]
+    events = sorted(_of(content.lines, EventLine), key=lambda line: line.received_at_us)
     as_text = _has_text_ids([*decisions, *(line.event for line in events)])
     frames = {
         "shoppers": _with_inputs(_shoppers(decisions), Source.SHOPPERS, models),
@@ -242,7 +244,8 @@ def _events(lines: Sequence[EventLine]) -> pl.DataFrame:
             "option": line.event.option,
             "amount_minor": line.event.amount_minor,
         }
-        for line in {line.event.event_id: line for line in lines}.values()
+        # of an event that was sent again, the receipt that counted
+        for line in {line.event.event_id: line for line in reversed(lines)}.values()
     ]
     if not rows:
         return pl.DataFrame()

@@ -18,10 +18,18 @@ from cpz.serving import decision_log
 from cpz.serving.decision_log import DecisionLog, open_log, read_log
 from cpz.serving.load.visits import event_items, visit_requests
 from cpz.serving.log_dataset import publish
-from cpz.serving.messages import Events, Feedback, FeedbackItem, FeedbackLine
+from cpz.serving.messages import (
+    EventItem,
+    EventLine,
+    Events,
+    Feedback,
+    FeedbackItem,
+    FeedbackLine,
+)
 from cpz.serving.served_model import ServedModel
 from cpz.serving.service import Service
 
+T_US = 1_700_500_000_000_000
 LINE = FeedbackLine(FeedbackItem(1, converted=True), 5)
 
 
@@ -216,6 +224,33 @@ def test_two_servers_share_a_folder(workspace: Workspace, monkeypatch: pytest.Mo
     second.close()
     assert len(read_log(workspace, "shared").lines) == 4
     assert len(list((workspace.root / "serving" / "shared").iterdir())) == 2
+
+
+def test_what_is_later_counts_in_whatever_file_it_stands(
+    service: Service, served: ServedModel, workspace: Workspace
+) -> None:
+    def decide(request: str, n_items: int, t_us: int) -> None:
+        body = {"request_id": request, "shopper_id": 5, "session_id": 50, "decided_at_us": t_us}
+        body |= {"context": {"n_items": n_items}, "placements": [{"placement": "payment"}]}
+        asyncio.run(service.recommend(msgspec.json.encode(body), lambda: False))
+
+    def event(received_us: int) -> EventLine:
+        return EventLine(EventItem(1, 50, 5, T_US - 9, "session_started"), received_us)
+
+    # two servers: the second one's file stands behind, and holds what came first
+    service.log = first = open_log(workspace, "order")
+    decide("late", 2, T_US + 60)
+    first.append([FeedbackLine(FeedbackItem(50, converted=False), T_US + 300), event(T_US - 1)])
+    first.write()
+    service.log = second = open_log(workspace, "order")
+    decide("early", 1, T_US)
+    second.append([FeedbackLine(FeedbackItem(50, converted=True), T_US + 200), event(T_US + 500)])
+    first.close()
+    second.close()
+    made, _ = publish(workspace, "order", "order", (served,))
+    assert made.frame("decisions")["converted"].to_list() == [False, False]
+    assert made.frame("sessions")["n_items"].to_list() == [2]
+    assert made.frame("events")["received_at"].dt.epoch("us").to_list() == [T_US - 1]
 
 
 def test_a_disk_that_cannot_flush_ends_no_server(
