@@ -8,6 +8,7 @@ feedback counts as not converted: publish after the time in which orders are pla
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -21,6 +22,7 @@ from cpz.data.tables import SCHEMAS, SHOPPERS
 from cpz.data.workspace import Workspace
 from cpz.features.declarations import Source
 from cpz.features.online import event_schema
+from cpz.features.shopper_state import Id
 from cpz.serving.decision_log import read_log
 from cpz.serving.messages import (
     DecisionLine,
@@ -147,17 +149,44 @@ def _told(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(name for name, kind in frame.schema.items() if kind != pl.Null)
 
 
+class _FeedbackIndex:
+    """Feedback in the order of time, by decision and by session."""
+
+    def __init__(self, feedback: Sequence[FeedbackItem]) -> None:
+        self._by_decision: dict[int, list[tuple[int, FeedbackItem]]] = {}
+        self._by_session: dict[Id, list[tuple[int, FeedbackItem]]] = {}
+        for number, item in enumerate(feedback):
+            if item.decision_id is None:
+                self._by_session.setdefault(item.session_id, []).append((number, item))
+            else:
+                self._by_decision.setdefault(item.decision_id, []).append((number, item))
+
+    def about(self, line: DecisionLine) -> tuple[bool | None, bool | None, float | None]:
+        """Return clicked, converted and reward of a decision; what nobody told is None.
+
+        A later item replaces what it tells and nothing else: a click and the order that follows it
+        come one by one. A reward belongs to the `converted` it came with.
+        """
+        clicked = converted = reward = None
+        items = self._by_decision.get(line.decision_id, [])
+        items = items + self._by_session.get(line.session_id, [])
+        for _, item in sorted(items, key=itemgetter(0)):
+            clicked = clicked if item.clicked is None else item.clicked
+            if item.converted is not None:
+                converted, reward = item.converted, item.reward
+            elif item.reward is not None:
+                reward = item.reward
+        return clicked, converted, reward
+
+
 def _decisions(
     lines: Sequence[DecisionLine], feedback: Sequence[FeedbackItem], models: Sequence[ServedModel]
 ) -> pl.DataFrame:
-    by_decision = {item.decision_id: item for item in feedback if item.decision_id is not None}
-    by_session = {item.session_id: item for item in feedback if item.decision_id is None}
+    told = _FeedbackIndex(feedback)
     schema = event_schema([feature for model in models for feature in model.features])
     rows = []
     for line in {line.decision_id: line for line in lines}.values():
-        told = by_decision.get(line.decision_id) or by_session.get(line.session_id)
-        converted = None if told is None else told.converted
-        reward = None if told is None else told.reward
+        clicked, converted, reward = told.about(line)
         rows.append(
             {
                 "decision_id": line.decision_id,
@@ -169,7 +198,7 @@ def _decisions(
                 "action": line.action,
                 "propensity": line.propensity,
                 "policy": line.policy,
-                "clicked": None if told is None else told.clicked,
+                "clicked": clicked,
                 "converted": converted,
                 "reward": float(bool(converted)) if reward is None else reward,
             }

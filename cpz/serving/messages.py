@@ -142,7 +142,7 @@ class FeedbackItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A batch of feedback; later items about the same decision replace earlier ones."""
+    """A batch of feedback; a later item about a decision replaces what it tells, field by field."""
 
     feedback: Annotated[list[FeedbackItem], Meta(min_length=1, max_length=1000)]
 

@@ -115,7 +115,7 @@ class Service:
         return _ENCODER.encode(Accepted(len(fresh), n_repeated))
 
     async def feedback(self, body: bytes) -> bytes:
-        """Take a batch of feedback; later items about a decision replace earlier ones."""
+        """Take a batch of feedback; what it means is found out when the log is published."""
         batch = decode(_FEEDBACK, body).feedback
         received_us = now_us()
         self.log.append(FeedbackLine(item, received_us) for item in batch)

@@ -105,6 +105,42 @@ def test_a_log_without_events_still_evaluates(
     publish(workspace, "bare", "bare", (served,))  # the same log may be published again
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ([], (None, None, 0.0)),
+        # a click is told of one decision, the order that follows it of the session
+        ([{"decision": True, "clicked": True}, {"converted": True}], (True, True, 1.0)),
+        ([{"converted": True}, {"decision": True, "clicked": True}], (True, True, 1.0)),
+        ([{"converted": True, "reward": 9.5}, {"clicked": False}], (False, True, 9.5)),
+        ([{"converted": True, "reward": 9.5}, {"converted": False}], (None, False, 0.0)),
+        ([{"converted": True}, {"reward": 4.0}], (None, True, 4.0)),
+        ([{"decision": True, "converted": False}, {"converted": True}], (None, True, 1.0)),
+    ],
+)
+def test_later_feedback_replaces_what_it_tells(
+    service: Service,
+    served: ServedModel,
+    workspace: Workspace,
+    told: list[dict[str, object]],
+    expected: tuple[bool | None, bool | None, float],
+    tmp_path: Path,
+) -> None:
+    service.log = open_log(workspace, tmp_path.name)
+    body = {"request_id": "a", "shopper_id": 5, "session_id": 50}
+    body |= {"placements": [{"placement": "payment"}]}
+    reply = asyncio.run(service.recommend(msgspec.json.encode(body), lambda: False))
+    (decided,) = msgspec.json.decode(reply)["placements"]
+    for item in told:
+        about = {"decision_id": decided["decision_id"]} if item.get("decision") else {}
+        sent = {"session_id": 50} | about | {k: v for k, v in item.items() if k != "decision"}
+        asyncio.run(service.feedback(msgspec.json.encode({"feedback": [sent]})))
+    service.log.close()
+    made, _ = publish(workspace, tmp_path.name, tmp_path.name, (served,))
+    (row,) = made.frame("decisions").select("clicked", "converted", "reward").rows()
+    assert row == expected
+
+
 def test_publishing_never_replaces_other_data(
     service: Service, served: ServedModel, workspace: Workspace, dataset: Dataset
 ) -> None:
