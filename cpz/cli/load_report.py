@@ -121,6 +121,8 @@ def _time_line(result: LoadResult) -> Section:
         Line(label, tuple(_worst([getattr(s, name) for s in part]) for part in stretches))
         for label, name in (("median", "p50_ms"), ("99 %", "p99_ms"))
     )
+    if len(stretches) < 2:
+        return Section("time", "Over time", "", ())
     chart = LineChart(
         title="Latency over time",
         description="By the second in which a request was meant to be sent.",
@@ -129,7 +131,7 @@ def _time_line(result: LoadResult) -> Section:
         lines=lines,
         unit=MILLISECONDS,
     )
-    return Section("time", "Over time", "", (chart,) if len(stretches) > 1 else ())
+    return Section("time", "Over time", "", (chart,))
 
 
 def _worst(values: list[float | None]) -> float | None:

@@ -189,6 +189,14 @@ def test_a_server_that_is_not_there_is_a_result(cli: Cli, workspace: Path) -> No
     assert ran.result["latency"]["p99_ms"] is None
 
 
+def test_a_load_test_too_short_for_any_arrival_is_a_result(cli: Cli, workspace: Path) -> None:
+    words = ("load", "--url", "http://127.0.0.1:1", "--visits", "small300", "--rate", 0.1)
+    ran = cli(*words, "--duration", 0.1, "--workspace", workspace, "--json")
+    assert ran.code == 1
+    assert ran.result["n_requests"] == 0
+    assert ran.result["error_share"] is None
+
+
 def test_a_load_test_without_an_answer_fails_without_any_limit(cli: Cli, workspace: Path) -> None:
     words = ("load", "--url", "http://127.0.0.1:1", "--visits", "small300", "--duration", 0.2)
     ran = cli(*words, "--workspace", workspace, "--json")
