@@ -167,12 +167,12 @@ def _greedy(scores: Sequence[float], epsilon: float) -> tuple[float, ...]:
     than the scoring.
 
     >>> from cpz.data.policy import greedy_propensities
-    >>> _greedy([1.0, 3.0, 2.0], 0.3) == tuple(
-    ...     greedy_propensities(np.array([1.0, 3.0, 2.0]), np.ones((1, 3), bool), 0.3)[0]
+    >>> _greedy([1.0, 3.0, 2.0, 0.0, 0.0], 0.1) == tuple(
+    ...     greedy_propensities(np.array([1.0, 3.0, 2.0, 0.0, 0.0]), np.ones((1, 5), bool), 0.1)[0]
     ... )
     True
     """
-    shares = [epsilon * (1.0 / len(scores))] * len(scores)
+    shares = [epsilon / len(scores)] * len(scores)
     shares[scores.index(max(scores))] += 1.0 - epsilon
     return tuple(shares)
 

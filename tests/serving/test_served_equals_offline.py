@@ -6,9 +6,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from cpz.data.dataset import Dataset
-from cpz.data.policy import Floats
+from cpz.data.policy import Floats, greedy_propensities
 from cpz.features.assemble import decision_batch
 from cpz.features.decision_batch import DecisionBatch
 from cpz.models.trained import TrainedModel
@@ -25,6 +27,7 @@ from cpz.serving.messages import (
     Recommendation,
 )
 from cpz.serving.metrics import Metrics
+from cpz.serving.placement import _greedy
 from cpz.serving.served_model import Routing, ready
 from cpz.serving.service import Service
 from cpz.serving.store import MemoryStore
@@ -102,3 +105,15 @@ def test_logged_features_equal_the_batch_engine(
     assert len(lines) == len(batch)
     for line in lines:
         assert line.features == expected[place[int(line.session_id)]]
+
+
+@given(
+    scores=st.lists(st.sampled_from((0.1, 0.2, 0.3)), min_size=1, max_size=30),
+    epsilon=st.floats(0.0, 1.0),
+)
+@example(scores=[0.1] * 5, epsilon=0.1)
+def test_the_policy_for_one_row_is_the_policy_for_many(scores: list[float], epsilon: float) -> None:
+    """The catalogue above never has more than four eligible options; others round differently."""
+    eligible = np.ones((1, len(scores)), dtype=np.bool_)
+    offline = greedy_propensities(np.array([scores]), eligible, epsilon)
+    assert _greedy(scores, epsilon) == tuple(offline[0].tolist())
