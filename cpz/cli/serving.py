@@ -1,7 +1,8 @@
 """The three ways to run `cpz serve`. Imports heavy modules, so it is imported late."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from cpz.cli.tables import grid, spaced
 from cpz.data.errors import NotFoundError, UsageError
 from cpz.data.workspace import Workspace
 from cpz.evaluation.report.format import COUNT, PLAIN, format_value
+from cpz.serving.context_rules import RequestError
 from cpz.serving.decider import Decider
 from cpz.serving.decision_log import log_folder, open_log
 from cpz.serving.limits import Limits, read_api_keys
@@ -107,9 +109,7 @@ def run_once(arguments: ServeArguments, root: Path, path: Path) -> Ended:
         raise NotFoundError(f"request file {path} does not exist", hint="check --once")
     decider = Decider(load_routing(arguments, Workspace(root)), arguments.seed)
     requests = read_requests(path)
-    replies = tuple(
-        decider.decide(request, decider.stranger, now_us()).reply for request in requests
-    )
+    replies = tuple(_answered(decider, number, each) for number, each in enumerate(requests, 1))
     result = _result(decider.routing, replies=replies)
     inputs = (*_inputs(decider.routing), str(path))
     return Outcome("serve", result, seed=arguments.seed, inputs=inputs), result
@@ -121,7 +121,26 @@ def read_requests(path: Path) -> list[Recommend]:
     content = path.read_bytes().strip()
     lines = [line for line in content.split(b"\n") if line.strip()]
     is_one_per_line = len(lines) > 1 and lines[0].rstrip().endswith(b"}")
-    return [decode(decoder, part) for part in (lines if is_one_per_line else [content])]
+    parts = lines if is_one_per_line else [content]
+    found = []
+    for number, part in enumerate(parts, start=1):
+        with _named(number):
+            found.append(decode(decoder, part))
+    return found
+
+
+def _answered(decider: Decider, number: int, request: Recommend) -> Recommendation:
+    with _named(number):
+        return decider.decide(request, decider.stranger, now_us()).reply
+
+
+@contextmanager
+def _named(number: int) -> Iterator[None]:
+    """Say of which request of a file an error is."""
+    try:
+        yield
+    except RequestError as error:
+        raise RequestError(f"request {number}: {error.message}", hint=error.hint) from error
 
 
 def run_publish(arguments: ServeArguments, root: Path, name: str) -> Ended:

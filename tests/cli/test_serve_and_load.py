@@ -133,6 +133,16 @@ def test_a_bad_request_file(cli: Cli, workspace: Path, tmp_path: Path, body: str
     assert ran.error["kind"] == "request"
 
 
+@pytest.mark.parametrize("second", [{"session_id": None}, {"context": {"devise": "x"}}])
+def test_a_bad_request_is_named_by_its_number(
+    cli: Cli, workspace: Path, tmp_path: Path, second: dict[str, object]
+) -> None:
+    path = request_file(tmp_path, REQUEST, REQUEST | second, REQUEST)
+    ran = cli("serve", "--once", path, "--workspace", workspace, "--json")
+    assert ran.code == 3
+    assert ran.error["message"].startswith("request 2: ")
+
+
 def test_load_measures_and_writes_its_run(cli: Cli, workspace: Path, server: str) -> None:
     ran = cli(
         *("load", "--url", server, "--visits", "small300", "--rate", 50, "--duration", 1),
