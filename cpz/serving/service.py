@@ -1,5 +1,6 @@
 """The three calls of the server on bytes: what HTTP adds around them stands in `endpoint`."""
 
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,9 @@ from cpz.serving.messages import (
     EventLine,
     Events,
     Feedback,
+    FeedbackItem,
     FeedbackLine,
+    Place,
     Recommend,
 )
 from cpz.serving.metrics import Metrics
@@ -33,6 +36,10 @@ _FEEDBACK = msgspec.json.Decoder(Feedback)
 _ENCODER = msgspec.json.Encoder()
 
 _MAX_UNSURE = 100_000
+
+_UNKNOWN_FIELD = re.compile(r"unknown field `(.+?)`")
+_WIRE = (Recommend, Place, Events, EventItem, Feedback, FeedbackItem)
+_FIELDS = sorted({name for kind in _WIRE for name in kind.__struct_fields__})
 
 
 def now_us() -> int:
@@ -165,7 +172,9 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise RequestError(str(error), hint="see /docs for the fields of a request") from error
+        unknown = _UNKNOWN_FIELD.search(str(error))
+        hint = nearest(unknown[1], _FIELDS) if unknown else "see /docs for the fields of a request"
+        raise RequestError(str(error), hint=hint) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(
             f"the body is not JSON ({error})", hint="send one JSON object", status=400

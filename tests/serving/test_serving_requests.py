@@ -126,6 +126,8 @@ def test_draw_never_gives_an_option_of_probability_0() -> None:
         ({"shopper_id": 2**63}, "shopper_id"),
         ({"decided_at_us": 5}, "decided_at_us"),
         ({"extra": 1}, "extra"),
+        ({"sesion_id": 1}, "'session_id'"),
+        ({"placements": [{"placement": "payment", "eligable": ["card"]}]}, "'eligible'"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(
