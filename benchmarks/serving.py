@@ -175,7 +175,11 @@ def document(model: TrainedModel, results: dict[str, list[LoadResult]]) -> dict[
     """Return medians over rounds, and ratios."""
 
     def median(key: str, figure: str) -> float:
-        return statistics.median(r.figure(figure) or 0.0 for r in results[key])
+        found = [r.figure(figure) for r in results[key]]
+        known = [value for value in found if value is not None]
+        if len(known) < len(found):  # a latency of 0 would be the best there is
+            raise SystemExit(f"{key}: too many requests failed to tell {figure}")
+        return statistics.median(known)
 
     rate = {n: median(f"{n}.closed_32", "achieved_rate_per_s") for n in ("cpz", "constant")}
     p99 = {n: median(f"{n}.open_1000", "p99_ms") for n in ("cpz", "constant")}
