@@ -13,12 +13,13 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 import polars as pl
+import pyarrow as pa
 
 from cpz.data.arrow_tables import to_arrow
 from cpz.data.dataset import Dataset, build
 from cpz.data.errors import NotEnoughDataError, UsageError
 from cpz.data.manifest import Recipe, read_manifest
-from cpz.data.tables import SCHEMAS, SHOPPERS
+from cpz.data.tables import CATEGORY, SCHEMAS, SHOPPERS
 from cpz.data.workspace import Workspace
 from cpz.features.declarations import Source
 from cpz.features.online import event_schema
@@ -33,6 +34,9 @@ from cpz.serving.messages import (
     LogLine,
 )
 from cpz.serving.served_model import ServedModel
+
+#: What an int16 code can tell apart; a client that sends user agents as devices exceeds it.
+MAX_CATEGORIES = 32_767
 
 _TIME = pl.Datetime("us", "UTC")
 _SUFFIX = "_us"
@@ -79,20 +83,10 @@ def publish(
     """
     content = read_log(workspace, log)
     _refuse_other_data(workspace, name, log)
-    # several servers write files of their own: what is later stands not always behind
-    decisions = sorted(_of(content.lines, DecisionLine), key=lambda line: line.decided_at_us)
+    decisions = _of(content.lines, DecisionLine)
     if not decisions:
         raise NotEnoughDataError(f"log {log!r} holds no decision yet", hint="ask the server first")
-    told = sorted(_of(content.lines, FeedbackLine), key=lambda line: line.received_at_us)
-    feedback = [line.feedback for line in told]
-    events = sorted(_of(content.lines, EventLine), key=lambda line: line.received_at_us)
-    as_text = _has_text_ids([*decisions, *(line.event for line in events)])
-    frames = {
-        "shoppers": _with_inputs(_shoppers(decisions), Source.SHOPPERS, models),
-        "sessions": _with_inputs(_sessions(decisions), Source.SESSIONS, models),
-        "events": _events(events),
-        "decisions": _decisions(decisions, feedback, models),
-    }
+    frames, notes = _fitted(_frames(content.lines, models))
     context = {
         "sessions": _extra(frames["sessions"], "sessions"),
         "decisions": _extra(frames["decisions"], "decisions"),
@@ -102,10 +96,13 @@ def publish(
         placements=_catalogues(decisions, models),
         context={table: names for table, names in context.items() if names},
         source={"log": log, "blake2b": _content_hash(content.lines)},
-        notes=("made by a server: propensities are exact; no feedback counts as not converted",),
+        notes=(
+            "made by a server: propensities are exact; no feedback counts as not converted",
+            *notes,
+        ),
     )
     tables = {
-        table: to_arrow(table, _with_ids(frame, as_text), context.get(table, ()))
+        table: to_arrow(table, frame, context.get(table, ()))
         for table, frame in frames.items()
         if len(frame)
     }
@@ -119,6 +116,22 @@ def publish(
         n_cut_lines=content.n_cut,
     )
     return dataset, result
+
+
+def _frames(lines: Sequence[LogLine], models: Sequence[ServedModel]) -> dict[str, pl.DataFrame]:
+    """Return the tables; several servers write files of their own, so times tell what is later."""
+    decisions = sorted(_of(lines, DecisionLine), key=lambda line: line.decided_at_us)
+    told = sorted(_of(lines, FeedbackLine), key=lambda line: line.received_at_us)
+    feedback = [line.feedback for line in told]
+    events = sorted(_of(lines, EventLine), key=lambda line: line.received_at_us)
+    as_text = _has_text_ids([*decisions, *(line.event for line in events)])
+    frames = {
+        "shoppers": _with_inputs(_shoppers(decisions), Source.SHOPPERS, models),
+        "sessions": _with_inputs(_sessions(decisions), Source.SESSIONS, models),
+        "events": _events(events),
+        "decisions": _decisions(decisions, feedback, models),
+    }
+    return {table: _with_ids(frame, as_text) for table, frame in frames.items()}
 
 
 def _refuse_other_data(workspace: Workspace, name: str, log: str) -> None:
@@ -258,6 +271,36 @@ def _column_types(source: Source) -> dict[str, pl.DataType]:
         pl.List: pl.List(pl.String()),
     }
     return {name: texts.get(type(kind), kind) for name, kind in empty.schema.items()}
+
+
+def _fitted(frames: dict[str, pl.DataFrame]) -> tuple[dict[str, pl.DataFrame], list[str]]:
+    """Return frames that columns of categories can hold, and what had to be left out for that."""
+    fitted, notes = {}, []
+    for table, frame in frames.items():
+        crowded = _crowded(frame, SCHEMAS[table])
+        fitted[table] = _common(frame, crowded)
+        notes += [f"{table}.{name}: only its {MAX_CATEGORIES} commonest values" for name in crowded]
+    return fitted, notes
+
+
+def _crowded(frame: pl.DataFrame, schema: pa.Schema) -> tuple[str, ...]:
+    """Return the columns with more different texts than a column of categories can hold."""
+    return tuple(
+        field.name
+        for field in schema
+        if field.type == CATEGORY
+        and frame.schema.get(field.name) == pl.String
+        and frame[field.name].drop_nulls().n_unique() > MAX_CATEGORIES
+    )
+
+
+def _common(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """Keep the most frequent texts of columns; a model knows fewer, so it reads no change."""
+    for name in names:
+        rows = frame[name].drop_nulls().value_counts(name="rows")
+        kept = rows.sort(["rows", name], descending=[True, False])[name].head(MAX_CATEGORIES)
+        frame = frame.with_columns(pl.when(pl.col(name).is_in(kept.implode())).then(pl.col(name)))
+    return frame
 
 
 def _events(lines: Sequence[EventLine]) -> pl.DataFrame:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import msgspec
+import polars as pl
 import pytest
 
 from cpz.data.check import check_dataset
@@ -17,7 +18,7 @@ from cpz.models.trained import TrainedModel
 from cpz.serving import decision_log
 from cpz.serving.decision_log import DecisionLog, open_log, read_log
 from cpz.serving.load.visits import event_items, visit_requests
-from cpz.serving.log_dataset import publish
+from cpz.serving.log_dataset import MAX_CATEGORIES, publish
 from cpz.serving.messages import (
     EventItem,
     EventLine,
@@ -25,6 +26,7 @@ from cpz.serving.messages import (
     Feedback,
     FeedbackItem,
     FeedbackLine,
+    Recommend,
 )
 from cpz.serving.served_model import ServedModel
 from cpz.serving.service import Service
@@ -139,6 +141,29 @@ def test_later_feedback_replaces_what_it_tells(
     made, _ = publish(workspace, tmp_path.name, tmp_path.name, (served,))
     (row,) = made.frame("decisions").select("clicked", "converted", "reward").rows()
     assert row == expected
+
+
+def test_more_devices_than_categories_can_hold_make_no_log_unreadable(
+    service: Service, served: ServedModel, workspace: Workspace
+) -> None:
+    service.log = open_log(workspace, "agents")
+    body = {"request_id": "a", "shopper_id": 5, "session_id": 0}
+    body |= {"context": {"device": "mobile"}, "placements": [{"placement": "payment"}]}
+    answer = service.decider.decide(msgspec.convert(body, Recommend), None, T_US)
+    (line,) = answer.lines
+    devices = ["mobile", *(f"agent {number}" for number in range(MAX_CATEGORIES + 10))]
+    service.log.append(
+        msgspec.structs.replace(
+            line, decision_id=number, session_id=number, context={"device": device}
+        )
+        for number, device in enumerate([*devices, "mobile"])
+    )
+    service.log.close()
+    made, _ = publish(workspace, "agents", "agents", (served,))
+    kept = made.frame("sessions")["device"].cast(pl.String)
+    assert kept.drop_nulls().n_unique() == MAX_CATEGORIES
+    assert kept[0] == kept[-1] == "mobile"
+    assert "sessions.device" in made.manifest.recipe.notes[1]
 
 
 def test_publishing_never_replaces_other_data(
