@@ -143,7 +143,7 @@ class PopularityPolicy:
         row = np.zeros(len(visits), dtype=np.int64)
         names = ["", *(table.keys() - {""})]
         if len(names) > 1 and "country" in visits.context.columns:
-            country = visits.context["country"].cast(pl.String)
+            country = visits.context["country"].cast(pl.String).fill_null("")
             for at, name in enumerate(names[1:], start=1):
                 row[(country == name).to_numpy()] = at
         # the options' columns each in one piece: what follows walks along them

@@ -115,6 +115,8 @@ def _steepness(model: OutcomeModel) -> float | None:
     header = model.booster.model_to_string(num_iteration=1).split("\nTree=")[0]
     objective = next((li[10:] for li in header.splitlines() if li.startswith("objective=")), "")
     name, *settings = objective.split()
+    if name == "cross_entropy":  # labels that are probabilities, the same logistic function
+        return 1.0
     if name == "binary":
         given = [float(item[8:]) for item in settings if item.startswith("sigmoid:")]
         return given[0] if given else 1.0

@@ -105,10 +105,18 @@ def compile_world(scenario: Scenario) -> World:
     """Build the lookup arrays of a checked scenario and of each regime of its schedules."""
     found, of_hour = regimes(scenario)
     level = np.array([_traffic_levels(s) for s in found])[of_hour].T
-    base = _compiled(scenario, level)
+    # arrivals ask the base alone, and to work a calendar out takes longer than all the rest
+    intensity = np.array(
+        [
+            _intensity_cdf(scenario, market, mine)
+            for market, mine in zip(scenario.markets.values(), level, strict=True)
+        ]
+    )
+    cells = np.array([guide_cells(cumulative) for cumulative in intensity])
+    base = _compiled(scenario, intensity, cells)
     if not scenario.schedules:
         return base
-    worlds = tuple(replace(_compiled(s, level), horizon_us=base.horizon_us) for s in found)
+    worlds = tuple(_compiled(regime, intensity, cells) for regime in found)
     return replace(base, regimes=worlds, regime_of_hour=of_hour)
 
 
@@ -116,16 +124,13 @@ def _traffic_levels(scenario: Scenario) -> list[float]:
     return [scenario.traffic.level * m.traffic_level for m in scenario.markets.values()]
 
 
-def _compiled(scenario: Scenario, level: Floats) -> World:
-    """Build the arrays of one scenario; `level` is each market's traffic factor by hour, (C, H)."""
+def _compiled(scenario: Scenario, intensity: Floats, cells: Ints) -> World:
+    """Build the arrays of one scenario, around its `intensity_cdf` and `intensity_cells`."""
     s = scenario
     countries, devices, payment = tuple(s.markets), tuple(s.devices), tuple(s.payment)
     methods = s.payment.values()
     shares = np.array([_by_name(payment, m.payment_share) for m in s.markets.values()])
     limits = [m.max_cents or np.inf for m in methods]
-    intensity = [
-        _intensity_cdf(s, m, mine) for m, mine in zip(s.markets.values(), level, strict=True)
-    ]
     return World(
         scenario=s,
         countries=countries,
@@ -143,8 +148,8 @@ def _compiled(scenario: Scenario, level: Floats) -> World:
         gender_cdf=_cdf(s.population.gender_share.values()),
         category_cdf=_cdf(c.share for c in s.categories.values()),
         device_cdf=np.array([_cdf(_by_name(devices, m.device_share)) for m in s.markets.values()]),
-        intensity_cdf=np.array(intensity),
-        intensity_cells=np.array([guide_cells(cumulative) for cumulative in intensity]),
+        intensity_cdf=intensity,
+        intensity_cells=cells,
         minor_per_cent=np.array(
             [m.units_per_eur * 10.0 ** (m.minor_digits - 2) for m in s.markets.values()]
         ),

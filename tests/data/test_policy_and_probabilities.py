@@ -74,6 +74,9 @@ def test_popularity_uses_the_country_and_falls_back() -> None:
     policy = PopularityPolicy("payment", ("card", "wallet"), shares)
     batch = visits(np.ones((3, 2), dtype=bool), ["NL", "DE", "NL"])
     assert policy.propensities(batch).argmax(axis=1).tolist() == [1, 0, 1]
+    unknown = pl.DataFrame({"country": pl.Series([None, "NL"], dtype=pl.String)})
+    nowhere = Visits("payment", ("card", "wallet"), np.ones((2, 2), dtype=bool), unknown)
+    assert policy.propensities(nowhere).argmax(axis=1).tolist() == [0, 1]
     bare = Visits("payment", ("wallet", "card"), np.ones((1, 2), dtype=bool), pl.DataFrame())
     # the shares follow the option names, not the places
     assert policy.propensities(bare).tolist() == [[0.0, 1.0]]

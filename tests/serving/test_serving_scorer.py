@@ -39,7 +39,7 @@ def model(objective: str = "binary", n_leaves: int = 31, **more: object) -> Outc
     return OutcomeModel(inputs, booster)
 
 
-@pytest.mark.parametrize("objective", ["binary", "regression"])
+@pytest.mark.parametrize("objective", ["binary", "cross_entropy", "regression"])
 @pytest.mark.parametrize("n_leaves", [4, 31, 60])
 @pytest.mark.parametrize("more", [{}, {"zero_as_missing": True}, {"use_missing": False}])
 def test_equal_on_thresholds_codes_zero_and_nan(

@@ -150,3 +150,11 @@ def test_a_market_s_traffic_moves_the_mix_and_nothing_else(tmp_path: Path) -> No
 def test_a_market_s_share_itself_is_not_scheduled() -> None:
     with pytest.raises(ConfigError, match=r"markets\.NL\.share"):
         load_scenario("tiny", ["schedules=[{key='markets.NL.share', kind='step', to=0.5}]"])
+
+
+def test_regimes_share_the_calendar_that_no_regime_changes() -> None:
+    """To work out three months of local hours for each of a hundred regimes takes seconds."""
+    world = compile_world(load_scenario("drift"))
+    assert len(world.regimes) > 100
+    assert all(now.intensity_cdf is world.intensity_cdf for now in world.regimes)
+    assert all(now.intensity_cells is world.intensity_cells for now in world.regimes)
