@@ -17,7 +17,7 @@ class Memory:
 
     Attributes:
         stored: (m, Kp) credentials the shop has.
-        last_used: (m,) method of the last purchase in the horizon, -1 before the first.
+        last_used: (m,) method of the last purchase, -1 before the first.
         loyalty: (m,) grows with purchases.
         trust_shift: (m,) what visits have added to the shopper's trust.
         satisfaction: (m,) what is left of the visits' ups and downs, in points of the survey.
@@ -72,12 +72,12 @@ def first_memory(shoppers: Shoppers) -> Memory:
     n = len(shoppers.shopper)
     return Memory(
         stored=shoppers.stored,
-        last_used=np.full(n, -1, dtype=np.int64),
+        last_used=shoppers.last_used,
         loyalty=shoppers.loyalty,
         trust_shift=np.zeros(n),
         satisfaction=np.zeros(n),
         churned=np.zeros(n, dtype=np.bool_),
-        account=shoppers.loyalty > 0,
+        account=shoppers.account,
     )
 
 

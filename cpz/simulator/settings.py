@@ -93,11 +93,16 @@ class Traffic(Settings, frozen=True):
 
 
 class Tier(Settings, frozen=True):
-    """A loyalty tier: its share, how it scales visits, and the loyalty it starts with."""
+    """A loyalty tier: its share, how it scales visits, and what it starts with.
+
+    `bought_before` is the share of its shoppers who bought before the horizon began: they have an
+    account, and a method they used last, stored where it can be.
+    """
 
     share: Weight
     visits_factor: Positive
     loyalty: Annotated[float, Meta(ge=0, le=10)]
+    bought_before: Probability = 0.0
 
 
 class Population(Settings, frozen=True):

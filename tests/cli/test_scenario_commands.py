@@ -113,7 +113,7 @@ def test_check_warns_of_shares_that_do_not_sum(
 
 
 # the new method comes on top of the others' shares
-@pytest.mark.parametrize("name", sorted(PROMISED - {"new-method-launch"}))
+@pytest.mark.parametrize("name", sorted(PROMISED))
 def test_shipped_shares_sum(cli: Cli, name: str) -> None:
     assert cli("scenario", "check", name, "--json").json["warnings"] == []
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cpz.data.dataset import Dataset
 from cpz.simulator.form import form_loss, form_outcome, mistake_rates
+from cpz.simulator.population import draw_shoppers
 from cpz.simulator.world import World
 
 PROBABILITY = st.floats(0.0, 0.999)
@@ -40,15 +41,18 @@ def test_rates_by_hand(world: World) -> None:
 
 
 def test_the_log_shows_a_mistake_as_often_as_the_rates_say(world: World, baseline: Dataset) -> None:
-    """First visits of shoppers without a tier have no account, so e is the device's own.
+    """At first visits it is known who has no account, so e is the device's own.
 
     Whoever sent the form got past it, or has a mistake in the log; with M of S senders wrong,
     S - M passed without one. E[M] = e S, so M (1 - e) = e (S - M) in expectation.
     """
     sessions = baseline.frame("sessions").with_columns(pl.col("device").cast(pl.String))
-    strangers = baseline.frame("shoppers").filter(pl.col("loyalty_tier").cast(pl.String) == "none")
-    first = sessions.join(strangers.select("shopper_id"), on="shopper_id").filter(
-        pl.col("session_id") % 65_536 == 0
+    shopper = baseline.frame("shoppers")["shopper_id"].to_numpy()
+    seed = baseline.manifest.recipe.seed
+    assert seed is not None
+    strangers = shopper[~draw_shoppers(world, seed, shopper).account]
+    first = sessions.filter(
+        pl.col("shopper_id").is_in(strangers) & (pl.col("session_id") % 65_536 == 0)
     )
     events = baseline.frame("events").with_columns(pl.col("type", "step").cast(pl.String))
     counted = events.group_by("session_id").agg(
