@@ -85,11 +85,12 @@ def simulate_tables(result: SimulateResult) -> tuple[RenderableType, ...]:
     methods = grid("purchases by method", "method", "share")
     for method in found.methods:
         methods.add_row(method.name, format_value(method.share, PERCENT))
-    attempts = grid("payment attempts", "what became of them", "share")
+    attempts = grid("what went wrong", "what", "share")
     for what, rate in (
-        ("challenged", found.challenge_rate),
+        ("address form came back with mistakes", found.form_error_rate),
+        ("payment challenged", found.challenge_rate),
         ("authentication failed", found.authentication_failure_rate),
-        ("declined", found.decline_rate),
+        ("payment declined", found.decline_rate),
     ):
         attempts.add_row(what, format_value(rate, PERCENT))
     logged = grid("logged propensities", "placement", "decisions", "smallest", "largest")

@@ -67,6 +67,7 @@ class Summary:
         n_shoppers, n_sessions, n_events: row counts. What follows counts an event once, whatever
             copies of it a fault made.
         n_purchases, conversion: sessions that bought, and their share of all.
+        form_error_rate: mistakes that address forms came back with over sessions that entered one.
         decline_rate: payment attempts that the issuer declined over payment attempts.
         challenge_rate: attempts whose payer was challenged over payment attempts.
         authentication_failure_rate: attempts whose authentication failed over payment attempts.
@@ -85,6 +86,7 @@ class Summary:
     n_events: int
     n_purchases: int
     conversion: float
+    form_error_rate: float
     decline_rate: float
     challenge_rate: float
     authentication_failure_rate: float
@@ -108,8 +110,9 @@ def summary(dataset: Dataset) -> Summary:
     hours_by_method = tally(dataset, "sessions", ("payment_method", "started_at"))
     n = int(sessions["n"].sum())
     purchases = int(sessions.filter("converted")["n"].sum())
-    kinds = ("payment_declined", "authentication_challenged", "authentication_failed")
-    declined, challenged, failed = (_n_events(events, kind) for kind in kinds)
+    kinds = ("payment_declined", "authentication_challenged", "authentication_failed", "form_error")
+    declined, challenged, failed, mistakes = (_n_events(events, kind) for kind in kinds)
+    forms = events.filter((pl.col("type") == "step_entered") & (pl.col("step") == "address"))
     # at least 1: without an attempt all three rates are 0
     attempts = max(declined + failed + purchases, 1)
     return Summary(
@@ -118,6 +121,7 @@ def summary(dataset: Dataset) -> Summary:
         n_events=dataset.manifest.rows("events"),
         n_purchases=purchases,
         conversion=purchases / n,
+        form_error_rate=mistakes / max(int(forms["n"].sum()), 1),
         decline_rate=declined / attempts,
         challenge_rate=challenged / attempts,
         authentication_failure_rate=failed / attempts,

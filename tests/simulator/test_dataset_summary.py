@@ -23,6 +23,8 @@ def test_summary_counts_the_dataset(baseline: Dataset) -> None:
     assert sum(m.share for m in result.methods) == pytest.approx(1.0)
     assert sum(m.n_purchases for m in result.methods) == sessions["converted"].sum()
     assert 0.02 < result.decline_rate < 0.08
+    # one in seven forms of a phone without an account, far fewer with one
+    assert 0.02 < result.form_error_rate < 0.15
 
 
 def test_summary_gives_the_range_of_propensities(baseline: Dataset) -> None:
