@@ -29,6 +29,7 @@ class TrainArguments:
     epsilon: float = 0.1
     trees: int = 400
     seed: int = 0
+    labels: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

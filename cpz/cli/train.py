@@ -40,6 +40,12 @@ def train(
     trees: Annotated[
         int, typer.Option("--trees", min=1, max=10_000, help="Most trees of a model.")
     ] = 400,
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels", help="auto: of the funnel where the log allows; rewards: as logged."
+        ),
+    ] = "auto",
     seed: SeedOption = 0,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
@@ -53,7 +59,7 @@ def train(
     from cpz.cli.tables import train_tables
 
     names = tuple(placement) if placement else None
-    arguments = TrainArguments(dataset, model, names, test_share, epsilon, trees, seed)
+    arguments = TrainArguments(dataset, model, names, test_share, epsilon, trees, seed, labels)
     outcome, result = run_train(arguments, workspace)
     return finish(outcome, json, lambda console: console.print(*train_tables(result)))
 
@@ -74,6 +80,7 @@ def run_train(arguments: TrainArguments, root: Path) -> "tuple[Outcome, TrainRes
         epsilon=arguments.epsilon,
         seed=arguments.seed,
         n_trees=arguments.trees,
+        labels=arguments.labels,
     )
     with progress_bar("train", STAGES) as advance:
         trained = train_model(dataset, config, lambda _: advance(1))

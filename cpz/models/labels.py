@@ -60,8 +60,12 @@ class Labels:
     value: Floats
 
 
-def labels_of(dataset: Dataset, batch: DecisionBatch, config: TreeConfig) -> Labels:
+def labels_of(
+    dataset: Dataset, batch: DecisionBatch, config: TreeConfig, *, wants_funnel: bool = True
+) -> Labels:
     """Return the labels for training rows: the funnel's where the log allows, else the rewards."""
+    if not wants_funnel:
+        return _rewards(batch, "as was asked")
     found = milestones(dataset, batch) if batch.action is not None else "there are no choices"
     return _rewards(batch, found) if isinstance(found, str) else labels_from(batch, found, config)
 

@@ -27,6 +27,7 @@ class TrainingConfig:
         n_trees: the most trees of a model; fewer when the validation loss stops falling.
         learning_rate: the shrinkage of each tree.
         n_leaves: leaves per tree.
+        labels: "auto" for labels of the funnel where the log allows, "rewards" for never.
     """
 
     placements: tuple[str, ...] | None = None
@@ -36,6 +37,7 @@ class TrainingConfig:
     n_trees: int = 400
     learning_rate: float = 0.05
     n_leaves: int = 15
+    labels: str = "auto"
 
     @property
     def trees(self) -> TreeConfig:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from cpz.data.dataset import Dataset
-from cpz.data.errors import DataError, UsageError
+from cpz.data.errors import DataError, UsageError, nearest
 from cpz.features.assemble import decided_placements, decision_batch, session_batch
 from cpz.features.decision_batch import DecisionBatch
 from cpz.features.declarations import FEATURES, Feature
@@ -19,6 +19,7 @@ from cpz.models.outcome import OutcomeModel, objective_of
 from cpz.models.split import Split, make_split
 from cpz.models.trained import PlacementModel, PlacementSummary, TrainedModel, TrainingConfig
 
+LABELS = ("auto", "rewards")
 _N_GAINS = 10
 
 
@@ -51,6 +52,10 @@ def train(
     config = config or TrainingConfig()
     if not 0.0 <= config.epsilon <= 1.0:
         raise UsageError(f"epsilon: {config.epsilon} must be in [0, 1]", hint="0.1 is usual")
+    if config.labels not in LABELS:
+        raise UsageError(
+            f"labels: {config.labels!r} is unknown", hint=nearest(config.labels, LABELS)
+        )
     batches = load_batches(dataset, config.placements, features)
     progress(f"assembled {sum(map(len, batches))} rows")
     split = make_split(batches, config.test_share, config.seed)
@@ -91,7 +96,7 @@ def _train_placement(
 ) -> PlacementModel:
     is_test = split.is_test(batch)
     training, held_out = batch.take(~is_test), batch.take(is_test)
-    labels = labels_of(dataset, training, config.trees)
+    labels = labels_of(dataset, training, config.trees, wants_funnel=config.labels == "auto")
     outcome = _fitted(training, labels, config)
     popularity = None
     if training.action is not None:

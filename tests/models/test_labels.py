@@ -1,16 +1,22 @@
 """Labels of the funnel: the same target with less noise, and a log that denies them is believed."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from cpz.data.policy import Visits
+from cpz.data.workspace import Workspace
 from cpz.features.decision_batch import DecisionBatch, Floats
 from cpz.features.milestones import Milestones
 from cpz.models.fitting import TreeConfig
 from cpz.models.labels import _p_value, labels_from
+from cpz.models.trained import TrainingConfig
+from cpz.models.training import train
+from cpz.simulator.run import SimulationConfig, simulate
+from cpz.simulator.scenario import load_scenario
 
 N = 16_000
 
@@ -124,3 +130,19 @@ def test_what_has_no_milestones_of_its_own_is_fitted_to_the_rewards() -> None:
     everywhere = np.ones(N, dtype=np.bool_)
     everyone = Milestones(everywhere, everywhere, made.found.chosen)
     assert "nobody left" in labels_from(made.batch, everyone, config).why
+
+
+def test_the_funnel_can_be_declined(tmp_path: Path) -> None:
+    """A log that has all it takes trains on the funnel's labels, and on rewards if so asked."""
+    scenario = load_scenario("tiny")
+    config = SimulationConfig("d", 20_000, 5)
+    log = simulate(Workspace(tmp_path), scenario, config, lambda _: None)
+    asked = TrainingConfig(placements=("shipping",), n_trees=5)
+    summaries = [
+        train(log, replace(asked, labels=labels)).placement("shipping").summary
+        for labels in ("auto", "rewards")
+    ]
+    assert [(s.labels, s.why_not_funnel) for s in summaries] == [
+        ("funnel", ""),
+        ("reward", "as was asked"),
+    ]

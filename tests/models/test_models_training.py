@@ -183,6 +183,8 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
 def test_configuration_is_checked(checkout_log: Dataset) -> None:
     with pytest.raises(UsageError, match="epsilon"):
         train(checkout_log, TrainingConfig(epsilon=1.5))
+    with pytest.raises(UsageError, match="labels"):
+        train(checkout_log, TrainingConfig(labels="reward"))
     with pytest.raises(NotFoundError):
         train(checkout_log, TrainingConfig(placements=("offers",)))
 
