@@ -33,7 +33,7 @@ class MetricSeries:
 
 
 def read_metric_series(path: Path) -> dict[str, MetricSeries]:
-    """Read the series of a file, by metric, in the order of their first rows.
+    """Read the series of a file, by metric, in the order of their first rows; a header has none.
 
     Args:
         path: CSV, Parquet or JSON lines with the columns metric, timestamp and value. A timestamp
@@ -45,7 +45,7 @@ def read_metric_series(path: Path) -> dict[str, MetricSeries]:
         DataError: a column is missing; a metric has no name; a timestamp or value cannot be read,
             a value is infinite, or a metric has two values at one time; the row is named.
     """
-    frame = read_foreign(path)
+    frame = read_foreign(path, may_lack_rows=True)
     raw = {name: column(frame, name, path) for name in ("metric", "timestamp", "value")}
     metric = raw["metric"].cast(pl.String)
     _refuse(path, "metric", metric.is_null() | (metric.str.strip_chars() == ""), raw, "a name")

@@ -35,19 +35,23 @@ _CONVERSIONS = {
 }
 
 
-def read_foreign(path: Path, separator: str | None = None) -> pl.DataFrame:
+def read_foreign(
+    path: Path, separator: str | None = None, *, may_lack_rows: bool = False
+) -> pl.DataFrame:
     """Read a foreign log.
 
     Args:
         path: a file named *.csv, *.tsv, *.txt, *.parquet, *.pq, *.jsonl or *.ndjson.
         separator: of a CSV file; by default the one of `,` `;` tab `|` that fits its first rows.
+        may_lack_rows: whether a header alone is an answer, not a broken export.
 
     Returns:
         The rows in file order; all columns of a CSV file are text, an empty field is null.
 
     Raises:
         NotFoundError: there is no such file.
-        DataError: empty, no rows, truncated, ragged, not UTF-8, or of an unknown type.
+        DataError: empty, no rows (unless it may lack them), truncated, ragged, not UTF-8, or of an
+            unknown type.
     """
     if path.is_dir():
         raise _broken(path, "this is a folder, not a file", "name one file in it")
@@ -72,7 +76,7 @@ def read_foreign(path: Path, separator: str | None = None) -> pl.DataFrame:
         frame = readers[suffix]()
     except OSError as error:
         raise _broken(path, f"cannot be read ({error.strerror or error})", "") from error
-    if frame.is_empty():
+    if frame.is_empty() and not may_lack_rows:
         raise _broken(path, "there are no rows, only a header", "export the log again")
     return frame
 

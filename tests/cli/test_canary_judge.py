@@ -77,6 +77,38 @@ def test_a_metric_that_is_gone_is_no_data(cli: Cli, files: tuple[Path, Path]) ->
     assert (ran.code, ran.result["score"]) == (1, 0.0)
 
 
+HEADER = "metric,timestamp,value\n"
+
+
+@pytest.mark.parametrize("judge", ["kayenta", "cpz"])
+@pytest.mark.parametrize("empty", [(0,), (1,), (0, 1)])
+def test_a_file_without_rows_is_no_data_for_each_configured_metric(
+    cli: Cli, files: tuple[Path, Path], tmp_path: Path, judge: str, empty: tuple[int, ...]
+) -> None:
+    for index in empty:
+        files[index].write_text(HEADER)
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[metrics.latency]\nmust_have_data = true\n[metrics.conversion]\n")
+    ran = cli(*words(files, "--config", rules, "--judge", judge))
+    assert (ran.code, ran.result["score"]) == (1, 0.0)
+    labels = {name: one["classification"] for name, one in ran.result["metrics"].items()}
+    assert labels == {"latency": "nodata_fail", "conversion": "nodata"}
+
+
+def test_files_without_rows_or_rules_are_told_in_a_sentence(
+    cli: Cli, files: tuple[Path, Path]
+) -> None:
+    files[1].write_text(HEADER)
+    ran = cli(*words(files))
+    labels = {one["classification"] for one in ran.result["metrics"].values()}
+    assert (ran.code, labels) == (1, {"nodata"})
+    files[0].write_text(HEADER)
+    ran = cli(*words(files))
+    assert ran.code == 3
+    assert "no metric is configured" in ran.error["message"]
+    assert "--config" in ran.error["hint"]
+
+
 def test_tables_print_for_people(cli: Cli, files: tuple[Path, Path]) -> None:
     ran = cli("canary", "judge", "--baseline", files[0], "--canary", files[1])
     assert ran.code == 1

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from cpz.data.canary_config import JudgeConfig, MetricRules, load_judge_config
@@ -117,4 +118,15 @@ def test_missing_columns_and_files(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         read_metric_series(tmp_path / "none.csv")
     with pytest.raises(DataError):
-        read_metric_series(written(tmp_path, "metric,timestamp,value\n"))
+        read_metric_series(written(tmp_path, ""))
+
+
+@pytest.mark.parametrize("name", ["series.csv", "series.parquet"])
+def test_a_header_alone_holds_no_series(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, "metric,timestamp,value\n", name)
+    if path.suffix == ".parquet":
+        rows = pl.DataFrame({"metric": ["a"], "timestamp": [0.5], "value": [1.0]})
+        rows.clear().write_parquet(path)
+    assert read_metric_series(path) == {}
+    with pytest.raises(MissingColumnError, match="value"):
+        read_metric_series(written(tmp_path, "metric,timestamp\n"))

@@ -40,8 +40,17 @@ def judge_canary(baseline: Series, canary: Series, config: JudgeConfig, judge: J
         canary: the canary's.
         config: rules, weights, thresholds.
         judge: which classifier.
+
+    Raises:
+        DataError: there is no metric, as none is configured and no series has a value; or a
+            metric of counts has values that are none.
     """
     names = tuple(config.metrics) or tuple(dict.fromkeys((*baseline, *canary)))
+    if not names:
+        raise DataError(
+            "there is nothing to judge: no file has a row and no metric is configured",
+            hint="export the series again, or name the expected metrics in a --config file",
+        )
     metrics = {name: _classify(name, (baseline, canary), config, judge) for name in names}
     found = score(metrics, config)
     return Judgment(judge, found, metrics, _notes(config, found, (*baseline, *canary)))
