@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cpz.data.canary_counts import CountedUnit
+
 
 @dataclass(frozen=True, slots=True)
 class SimulateArguments:
@@ -117,6 +119,7 @@ class CountsArguments:
     hours: int | None
     allow: str | None
     currency: str
+    unit: CountedUnit
 
 
 @dataclass(frozen=True, slots=True)

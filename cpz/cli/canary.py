@@ -16,6 +16,7 @@ from cpz.cli.options import (
 )
 from cpz.cli.outcome import Gate, Outcome, finish
 from cpz.cli.simulate import default_jobs
+from cpz.data.canary_counts import CountedUnit
 
 if TYPE_CHECKING:
     from cpz.cli.canary_results import CanaryPlan
@@ -111,6 +112,9 @@ def analyze(
     ] = None,
     allow: Allow = None,
     currency: Annotated[str, typer.Option("--currency", help="Of the margin, ISO 4217.")] = "EUR",
+    unit: Annotated[
+        CountedUnit, typer.Option("--unit", help="Column of the groups' units; both rows alike.")
+    ] = "shoppers",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for report and ledger; default runs/ID.")
     ] = None,
@@ -133,7 +137,7 @@ def analyze(
         if not json:
             Output().print(*plan_tables(plan))
 
-    arguments = CountsArguments(str(file), hours, allow, currency)
+    arguments = CountsArguments(str(file), hours, allow, currency, unit)
     outcome, result = run_analyze(arguments, workspace, out, announce)
     code = finish(outcome, json, lambda console: console.print(*analysis_tables(result)))
     return exit_code(result, code)

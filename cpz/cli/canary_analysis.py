@@ -49,7 +49,7 @@ def run_analyze(
             f"--currency {arguments.currency!r}: expected three capital letters", hint="such as EUR"
         )
     allowed = parse_allowed(arguments.allow)
-    counts = read_ramp_counts(Path(arguments.file))
+    counts = read_ramp_counts(Path(arguments.file), arguments.unit)
     unguarded = [name for name in allowed if name not in counts.metrics]
     if unguarded:
         raise UsageError(
@@ -112,11 +112,10 @@ def _record(ledger: Path, opened: Opened, counts: RampCounts, watched: Watched) 
 
 def _warnings(counts: RampCounts, result: CanaryAnalysis) -> tuple[str, ...]:
     said = []
-    if counts.by_session:
+    if counts.unit == "sessions":
         said.append(
-            "units are sessions, for want of a column `shoppers`: sessions of one shopper depend "
-            "on each other, so false alarms may be above 5 %; count each shopper once, in the "
-            "first hour in a group"
+            "units are sessions: those of one shopper depend on each other, so false alarms may "
+            "be above 5 %; count each shopper once, in the first hour in a group"
         )
     missing = [name for name in GUARDED if name not in counts.metrics]
     if missing:

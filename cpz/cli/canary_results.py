@@ -181,7 +181,7 @@ class CanaryAnalysis:
             verdict=verdict.decision,
             state=verdict.state,
             cause=verdict.cause,
-            unit="sessions" if counts.by_session else "shoppers",
+            unit=counts.unit,
             start=counts.at(0),
             end=counts.at(looks[-1].hour) if looks else "",
             hours=verdict.hours,

@@ -1,6 +1,7 @@
 """What a canary is watched by: hourly sums of both groups, never rows.
 
-A unit is a shopper, counted once, in the first hour in which the shopper was seen in either group.
+A unit is a shopper, counted once, in the first hour in which the shopper was seen in either group
+(or, where the file's owner says so, a session).
 Groups have the same size by design: within an hour each of its shoppers fell into either group
 with probability one half, so a change that does nothing makes the two exchangeable, whatever the
 hour, the step or the mix of shoppers did to the level.
@@ -8,6 +9,10 @@ hour, the step or the mix of shoppers did to the level.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
+
+#: What the compared groups are made of: the column that counts it.
+CountedUnit = Literal["shoppers", "sessions"]
 
 
 @dataclass(frozen=True, slots=True)

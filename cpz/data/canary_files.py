@@ -1,7 +1,7 @@
 """Hourly counts of a real ramp as a file: one row an hour and group, from one GROUP BY.
 
-`time`, `group`, `conversions` and `shoppers` (or `sessions`) are needed; `share`, `errors`, and the
-sums of margin and latency with their squares are read where they are there.
+`time`, `group`, `conversions` and the units, `shoppers` unless said otherwise, are needed; `share`,
+`errors`, and the sums of margin and latency with their squares are read where they are there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
-from cpz.data.canary_counts import Group, Hour, Sums
+from cpz.data.canary_counts import CountedUnit, Group, Hour, Sums
 from cpz.data.casts import to_float, to_integer, to_time
-from cpz.data.errors import DataError, MissingColumnError
+from cpz.data.errors import DataError, MissingColumnError, nearest
 from cpz.data.mapping import EventColumns, EventMapping
 from cpz.data.readers import column, read_foreign
 from cpz.data.row_problems import RowProblems
@@ -44,32 +44,34 @@ class RampCounts:
         start: the first hour, UTC.
         hours: one per hour from the first to the last; an hour without rows has empty groups.
         metrics: the guardrails whose columns the file has, in the order of `GUARDED`.
-        by_session: whether units are sessions, for want of a column `shoppers`.
+        unit: what was counted.
         gaps: hours in which a group has no row.
     """
 
     start: datetime
     hours: tuple[Hour, ...]
     metrics: tuple[str, ...]
-    by_session: bool
+    unit: CountedUnit
     gaps: tuple[int, ...]
 
     def at(self, hour: int) -> str:
         """Return an hour's beginning as text.
 
-        >>> counts = RampCounts(datetime(2026, 3, 1, 23, tzinfo=UTC), (), (), False, ())
+        >>> counts = RampCounts(datetime(2026, 3, 1, 23, tzinfo=UTC), (), (), "shoppers", ())
         >>> counts.at(2)
         '2026-03-02 01:00 UTC'
         """
         return f"{self.start + timedelta(hours=hour):%Y-%m-%d %H:%M} UTC"
 
 
-def read_ramp_counts(path: Path) -> RampCounts:
+def read_ramp_counts(path: Path, unit: CountedUnit = "shoppers") -> RampCounts:
     """Read hourly counts.
 
     Args:
         path: CSV, Parquet or JSON lines; rows in any order. A time is ISO 8601, UTC where it has
             no offset; a share is a fraction.
+        unit: the column of the units. It is never chosen by what the file has: `sessions` of the
+            baseline's row may count all others, and so are no group of the canary's size.
 
     Raises:
         NotFoundError: there is no such file.
@@ -86,15 +88,14 @@ def read_ramp_counts(path: Path) -> RampCounts:
     group = column(frame, "group", path).cast(pl.String).str.strip_chars().str.to_lowercase()
     is_known = group.is_in(GROUPS).fill_null(False)
     problems.add(~is_known, "group", "of no group", "baseline or canary", "drop other groups")
-    counted = _counts(frame, path, problems)
+    counted = _counts(frame, path, unit, problems)
     measured = _measured(frame, path, problems)
     share = _share(frame, problems)
     problems.raise_if_any(path)
-    unit = "shoppers" if "shoppers" in counted else "sessions"
     table = pl.DataFrame(
         {"time": time.values.to_physical(), "group": group, "share": share, **counted, **measured}
     ).with_columns(pl.col(unit).alias("n"))
-    _check_rows(table, problems)
+    _check_rows(table, unit, problems)
     problems.raise_if_any(path)
     _check_hours(table, path)
     metrics = tuple(
@@ -102,17 +103,15 @@ def read_ramp_counts(path: Path) -> RampCounts:
     )
     hours, gaps = _hours(table)
     start = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=_first(table))
-    return RampCounts(start, hours, metrics, unit == "sessions", gaps)
+    return RampCounts(start, hours, metrics, unit, gaps)
 
 
-def _counts(frame: pl.DataFrame, path: Path, problems: RowProblems) -> dict[str, pl.Series]:
+def _counts(
+    frame: pl.DataFrame, path: Path, unit: CountedUnit, problems: RowProblems
+) -> dict[str, pl.Series]:
     """Return the columns of whole numbers that are there, and note what is wrong with them."""
-    if not {"shoppers", "sessions"} & set(frame.columns):
-        raise MissingColumnError(
-            f"{path}: no column 'shoppers'",
-            hint="count distinct shoppers by their first hour in a group (or give `sessions`)",
-            path=str(path),
-        )
+    if unit not in frame.columns:
+        raise _without_units(frame, path, unit)
     column(frame, "conversions", path)
     found = {}
     for name in _COUNTS:
@@ -124,6 +123,21 @@ def _counts(frame: pl.DataFrame, path: Path, problems: RowProblems) -> dict[str,
         problems.add(cast.values > MOST_UNITS, name, "no count of an hour", "at most 10 million")
         found[name] = cast.values
     return found
+
+
+def _without_units(frame: pl.DataFrame, path: Path, unit: CountedUnit) -> MissingColumnError:
+    remedy = "Count each shopper once, in the first hour in a group"
+    if unit == "sessions":
+        remedy = "Count the sessions of the row's group, or leave --unit out to go by shoppers"
+    elif "sessions" in frame.columns:
+        remedy += "; or say --unit sessions, where a row counts the sessions of its group alone"
+    # `conversions` resembles `sessions`, but is needed as what it is
+    columns = [name for name in frame.columns if name != "conversions"]
+    return MissingColumnError(
+        f"{path}: no column {unit!r}",
+        hint=f"{nearest(unit, columns)} {remedy}",
+        path=str(path),
+    )
 
 
 def _without_point(raw: pl.Series) -> pl.Series:
@@ -159,9 +173,9 @@ def _share(frame: pl.DataFrame, problems: RowProblems) -> pl.Series:
     return cast.values
 
 
-def _check_rows(table: pl.DataFrame, problems: RowProblems) -> None:
+def _check_rows(table: pl.DataFrame, unit: CountedUnit, problems: RowProblems) -> None:
     """Note counts and sums that no set of units can have."""
-    n, unit = table["n"], "shoppers" if "shoppers" in table.columns else "sessions"
+    n = table["n"]
     for name in ("conversions", "errors"):
         if name in table.columns:
             problems.add(table[name] > n, name, f"above {unit}", f"at most the row's {unit}")

@@ -155,7 +155,8 @@ def test_a_steady_canary_with_the_least_columns_says_what_it_cannot_see(
         for name in ("baseline", "canary")
     ]
     file.write_text(SIMPLE.replace("shoppers", "sessions") + "\n".join(rows), encoding="utf-8")
-    ran = analyze(cli, tmp_path, file, "--hours", 5)
+    assert analyze(cli, tmp_path, file, "--hours", 5).code == 3
+    ran = analyze(cli, tmp_path, file, "--hours", 5, "--unit", "sessions")
     assert [effect["metric"] for effect in ran.result["effects"]] == ["conversion"]
     assert ran.result["plan"]["steps"][0]["share"] is None
     assert (ran.result["hours"], ran.result["hours_without_data"]) == (5, 2)
@@ -169,6 +170,20 @@ def test_a_steady_canary_with_the_least_columns_says_what_it_cannot_see(
     assert "latency_ms" in unguarded
     assert "2026-03-01 02:00 UTC" in gaps
     assert ran.result["unit"] == "sessions"
+
+
+def test_counts_of_our_own_without_shoppers_are_refused_not_rolled_back(
+    cli: Cli, tmp_path: Path
+) -> None:
+    """In a simulation's counts the baseline's sessions are everybody's but the canary's."""
+    hours = [Hour(i, 0.05, 20_000, 1000, group(1000, 250), group(1000, 250)) for i in range(3)]
+    file = tmp_path / "counts.csv"
+    file.write_text(ramp_csv(START, hours).replace(",shoppers,", ",shopers,"), encoding="utf-8")
+    ran = analyze(cli, tmp_path, file)
+    assert ran.code == 3
+    assert "'shoppers'" in ran.error["message"]
+    assert "'shopers'" in ran.error["hint"]
+    assert not list(tmp_path.glob("runs/*"))
 
 
 def test_too_little_and_no_data_are_code_4(cli: Cli, tmp_path: Path) -> None:
@@ -189,6 +204,8 @@ def test_too_little_and_no_data_are_code_4(cli: Cli, tmp_path: Path) -> None:
     [
         (("--allow", "latency_ms=20"), 2, "latency_ms_sum"),
         (("--currency", "euro"), 2, "euro"),
+        (("--unit", "visits"), 2, "visits"),
+        (("--unit", "sessions"), 3, "by shoppers"),
         (("--hours", "0"), 2, "hours"),
     ],
 )

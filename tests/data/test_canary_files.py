@@ -26,7 +26,7 @@ def test_counts_of_shoppers_and_conversions_are_enough(tmp_path: Path) -> None:
     assert found.hours == (Hour(0, None, 19, 9, Group(10, 3), Group(9, 2)),)
     assert found.start == datetime(2026, 3, 1, 10, tzinfo=UTC)
     assert found.metrics == ("conversion",)
-    assert (found.by_session, found.gaps) == (False, ())
+    assert (found.unit, found.gaps) == ("shoppers", ())
 
 
 def test_whole_numbers_may_be_written_with_a_point(tmp_path: Path) -> None:
@@ -38,10 +38,31 @@ def test_whole_numbers_may_be_written_with_a_point(tmp_path: Path) -> None:
     assert (hour.canary.n, hour.canary.conversions) == (90, 20)
 
 
-def test_sessions_stand_in_for_shoppers(tmp_path: Path) -> None:
-    found = read_ramp_counts(write(tmp_path, *GOOD, header=HEADER.replace("shoppers", "sessions")))
-    assert found.by_session
-    assert found.hours[0].canary == Group(9, 2)
+def test_sessions_are_the_units_only_where_that_is_said(tmp_path: Path) -> None:
+    path = write(tmp_path, *GOOD, header=HEADER.replace("shoppers", "sessions"))
+    with pytest.raises(MissingColumnError, match="'shoppers'") as caught:
+        read_ramp_counts(path)
+    assert "--unit sessions" in caught.value.hint
+    found = read_ramp_counts(path, "sessions")
+    assert (found.unit, found.hours[0].canary) == ("sessions", Group(9, 2))
+
+
+def test_the_unit_that_was_said_is_taken_where_both_are_there(tmp_path: Path) -> None:
+    rows = (f"{row},{sessions}" for row, sessions in zip(GOOD, (40, 12), strict=True))
+    path = write(tmp_path, *rows, header=f"{HEADER},sessions")
+    assert read_ramp_counts(path).hours[0].baseline == Group(10, 3)
+    assert read_ramp_counts(path, "sessions").hours[0].baseline == Group(40, 3)
+    with pytest.raises(MissingColumnError, match="'sessions'"):
+        read_ramp_counts(write(tmp_path, *GOOD), "sessions")
+
+
+def test_a_misspelt_column_of_shoppers_is_told(tmp_path: Path) -> None:
+    rows = (f"{row},{sessions}" for row, sessions in zip(GOOD, (90, 9), strict=True))
+    header = f"{HEADER.replace('shoppers', 'shopers')},sessions"
+    with pytest.raises(MissingColumnError, match="'shoppers'") as caught:
+        read_ramp_counts(write(tmp_path, *rows, header=header))
+    assert "'shopers'" in caught.value.hint
+    assert "first hour" in caught.value.hint
 
 
 def test_all_columns_in_any_order_of_rows(tmp_path: Path) -> None:
