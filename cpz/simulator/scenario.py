@@ -50,9 +50,19 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> Scenario:
     for override in overrides:
         values = _merged(values, with_load_test(_parse_override(override), Path()))
     where = f"scenario {name_or_path!r}"
-    scenario: Scenario = convert_document(values, Scenario, where, path=name_or_path)
+    scenario: Scenario = convert_document(
+        values, Scenario, where, path=name_or_path, if_missing=_if_missing(values)
+    )
     check(scenario)
     return scenario
+
+
+def _if_missing(values: Mapping[str, Any]) -> str:
+    """Say what mends a missing key: a file that extends nothing must hold every section."""
+    sections = {field.name for field in msgspec.structs.fields(Scenario) if field.required}
+    if sections <= values.keys():
+        return ""
+    return 'begin the file with extends = "baseline", then it holds only what differs'
 
 
 def _read(name_or_path: str, seen: tuple[str, ...]) -> dict[str, Any]:

@@ -42,7 +42,9 @@ def _check_shares(scenario: Scenario) -> None:
             raise _fail(scenario, key, "expected shares with a sum above 0, got 0")
     for placement, options in scenario.catalogues().items():
         if not 1 <= len(options) <= _MAX_OPTIONS:
-            raise _fail(scenario, placement, f"expected 1 to {_MAX_OPTIONS} options")
+            raise _fail(
+                scenario, placement, f"expected 1 to {_MAX_OPTIONS} options, got {len(options)}"
+            )
 
 
 def _check_markets(scenario: Scenario) -> None:

@@ -34,6 +34,7 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
     mode: Literal["a", "b"] = "a"
     extra: Fence | None = None
     shares: dict[str, Annotated[float, Meta(ge=0)]] = {}
+    pair: tuple[float, Annotated[int, Meta(le=5)]] = (0.0, 0)
 
 
 def read(**changes: Any) -> Any:
@@ -68,10 +69,19 @@ def test_a_right_document_is_the_struct() -> None:
         ({"metrics": {"m": {"kind": ["mean"]}}}, "metrics.m.kind: expected one of", ""),
         ({"metrics": {"m": 3}}, "metrics.m: expected a table", ""),
         ({"metrics": {"m": {"kind": "mean"}}}, "metrics.m.value: this key is required", ""),
-        ({"fences": {"p99": {"factor": 0}}}, "fences.p99.factor: expected `float` > 0.0", ""),
-        ({"shares": {"DE": -1}}, "shares.DE: expected `float` >= 0.0", ""),
+        (
+            {"fences": {"p99": {"factor": 0}}},
+            "fences.p99.factor: expected `float` > 0.0, got 0",
+            "",
+        ),
+        ({"shares": {"DE": -1}}, "shares.DE: expected `float` >= 0.0, got -1", ""),
         ({"steps": [{"factor": "x"}]}, "steps[0].factor: expected `float`", ""),
-        ({"mode": "c"}, "mode: invalid enum value 'c'", ""),
+        ({"steps": [{}, {"factor": -2}]}, "steps[1].factor: expected `float` > 0.0, got -2", ""),
+        ({"extra": {"factor": -0.5}}, "extra.factor: expected `float` > 0.0, got -0.5", ""),
+        ({"pair": [0.5, 7]}, "pair[1]: expected `int` <= 5, got 7", ""),
+        ({"pair": [0.5]}, "pair: expected `array` of length 2, got 1", ""),
+        ({"mode": "bb"}, """mode: expected one of "a", "b", got 'bb'""", "b"),
+        ({"mode": 3}, 'mode: expected one of "a", "b", got 3', ""),
         ({"name": 3}, "name: expected `str`", ""),
     ],
 )
@@ -87,6 +97,19 @@ def test_a_mistake_is_named(changes: dict[str, Any], says: str, hint: str) -> No
 def test_a_missing_key_at_the_top_has_no_path_before_it() -> None:
     with pytest.raises(ConfigError, match=r"^rules\.toml: name: this key is required$"):
         convert_document({}, Rules, "rules.toml")
+
+
+def test_a_missing_key_and_no_other_mistake_gets_the_hint_for_one() -> None:
+    for document, hint in (({}, "copy one"), ({"name": 3}, "")):
+        with pytest.raises(ConfigError) as caught:
+            convert_document(document, Rules, "rules.toml", if_missing="copy one")
+        assert caught.value.hint == hint
+
+
+def test_a_long_wrong_value_is_shortened() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(mode="c" * 500)
+    assert len(caught.value.message) < 120
 
 
 def test_the_path_may_differ_from_the_name() -> None:

@@ -66,6 +66,37 @@ def test_a_bad_value_is_refused_with_its_dotted_path(override: str, where: str) 
     assert where in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("override", "fragments"),
+    [
+        ("logging.payment.epsilon=2", ("logging.payment.epsilon", "1.0", "got 2")),
+        ("horizon.days=0", ("horizon.days", "1", "got 0")),
+        ("traffic.hour_index=[1.0]", ("traffic.hour_index", "24", "got [1.0]")),
+        ("logging.payment.policy=thompson", ('"softmax"', "got 'thompson'")),
+        ("schedules=[{key='traffic.level', kind='jump', to=2}]", ("kind", '"step"', "got 'jump'")),
+    ],
+)
+def test_a_value_out_of_range_is_shown_beside_what_is_expected(
+    override: str, fragments: tuple[str, ...]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_scenario("baseline", [override])
+    assert all(fragment in caught.value.message for fragment in fragments)
+
+
+def test_a_file_that_extends_nothing_is_told_how_to_begin(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    for own in ('[horizon]\nstart = "2026-01-01"\n', "[logging.payment]\nepsilon = 0.2\n"):
+        path.write_text(own)
+        with pytest.raises(ConfigError, match="required") as caught:
+            load_scenario(str(path))
+        assert 'extends = "baseline"' in caught.value.hint
+    path.write_text('extends = "baseline"\nschedules = [{kind = "step"}]\n')
+    with pytest.raises(ConfigError, match="required") as caught:
+        load_scenario(str(path))
+    assert caught.value.hint == ""
+
+
 def test_unknown_names_suggest_the_nearest() -> None:
     with pytest.raises(ConfigError) as caught:
         load_scenario("basline")
@@ -133,7 +164,7 @@ def test_text_needs_no_quotes_where_the_field_is_text() -> None:
         ("payment.card.decline_rate=low", "float"),
         ("payment.card.storable=yes", "bool"),
         ("payment.card.countries=DE", "array"),
-        ("logging.payment.policy=3", "str"),
+        ("markets.DE.timezone=3", "str"),
     ],
 )
 def test_a_wrong_type_is_named_with_the_one_expected(override: str, kind: str) -> None:
