@@ -1,10 +1,12 @@
 """The pages of `cpz ab`: what the experiment says, the evidence, and how far to trust it."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from cpz import __version__
 from cpz.cli.ab_results import RehearsalResult
+from cpz.data.ab_metrics import MINOR_UNITS
 from cpz.evaluation.ab.results import Comparison, ExperimentResult, Sequential, Verdict
 from cpz.evaluation.report.chart_values import (
     Interval,
@@ -52,6 +54,9 @@ STATUS = {
 }
 
 
+#: What the rehearsal does with its markets' currencies.
+EXCHANGED = "amounts in euros at the scenario's rates"
+
 #: Bounds of the page: charts of sequences, and looks shown in each.
 MAX_CHARTS = 6
 MAX_LOOKS = 120
@@ -88,9 +93,23 @@ def rehearsal_report(
         title="A rehearsed experiment",
         subtitle=f"{result.placement}: {result.treatment} against {result.control}; "
         f"{format_value(result.sessions, COUNT)} simulated sessions of "
-        f"{format_value(result.shoppers, COUNT)} shoppers under each policy.",
+        f"{format_value(result.shoppers, COUNT)} shoppers under each policy; {EXCHANGED}.",
         sections=sections,
     )
+
+
+def amounts_sentence(amounts: Mapping[str, str]) -> str:
+    """Say which metrics are amounts of money, and in what; nothing where no column says it.
+
+    >>> amounts_sentence({"revenue": "euro cents", "margin": "euro cents"})
+    'In euro cents: revenue, margin.'
+    """
+    said = []
+    for unit in dict.fromkeys(amounts.values()):
+        names = ", ".join(name for name, other in amounts.items() if other == unit)
+        mixed = ", whatever the currency of each row" if unit == MINOR_UNITS else ""
+        said.append(f"In {unit}{mixed}: {names}.")
+    return " ".join(said)
 
 
 def _best(found: Comparison) -> tuple[float, tuple[float, float]]:
@@ -166,14 +185,14 @@ def _metric_sections(result: ExperimentResult, truth: dict[str, float]) -> list[
         )
     ]
     followed = [
-        (f"{name}, {variant}", found.sequential)
+        (f"{name}, {variant}", found.sequential, result.amounts.get(name, ""))
         for name, variants in result.metrics.items()
         for variant, found in variants.items()
         if found.sequential is not None and found.sequential.looks
     ]
     if followed:
         blocks: list[Block] = [
-            _sequence_chart(*pair, 1 - result.alpha) for pair in followed[:MAX_CHARTS]
+            _sequence_chart(*chart, 1 - result.alpha) for chart in followed[:MAX_CHARTS]
         ]
         if len(followed) > MAX_CHARTS:
             rest = len(followed) - MAX_CHARTS
@@ -242,11 +261,14 @@ def _effect_table(result: ExperimentResult) -> Table:
         ),
         *("p", "Holm", "variance saved"),
     )
-    caption = f"Fixed-sample differences ({result.test}); Holm's p-values are what verdicts read."
+    caption = (
+        f"Fixed-sample differences ({result.test}); Holm's p-values are what verdicts read. "
+        f"{amounts_sentence(result.amounts)}"
+    ).rstrip()
     return Table(columns, tuple(rows), caption, label_and_numbers(7))
 
 
-def _sequence_chart(title: str, found: Sequential, level: float) -> LineChart:
+def _sequence_chart(title: str, found: Sequential, amount: str, level: float) -> LineChart:
     detected = found.first_detection
     ending = "0 was never left out" if detected is None else f"0 is left out from {detected} on"
     step = math.ceil(len(found.looks) / MAX_LOOKS)
@@ -255,7 +277,8 @@ def _sequence_chart(title: str, found: Sequential, level: float) -> LineChart:
     band = tuple(Interval(*look.ci, level=level) for look in shown)
     return LineChart(
         title=title,
-        description=f"Difference and confidence sequence over {found.n_looks} looks: {ending}.",
+        description=f"Difference{amount and f' in {amount}'} and confidence sequence over "
+        f"{found.n_looks} looks: {ending}.",
         x_label="look",
         x=tuple(look.time for look in shown),
         lines=(Line("treatment - control", values, band),),
@@ -283,7 +306,8 @@ def _truth_section(result: RehearsalResult) -> Section:
     table = Table(
         ("metric", "estimate", "interval", "true effect", "true relative effect", "covered"),
         tuple(rows),
-        "Both policies were run on every shopper with the same noise: the true effect is exact.",
+        "Both policies were run on every shopper with the same noise: the true effect is exact. "
+        f"{amounts_sentence(result.analysis.amounts)}",
         label_and_numbers(5),
     )
     intro = "What the experiment found, beside what is true for the very same shoppers."

@@ -1,10 +1,12 @@
 """Rich tables of the `cpz ab` commands."""
 
+from collections.abc import Mapping
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cpz.cli.ab_report import SIGNED, SIGNED_PERCENT
+from cpz.cli.ab_report import EXCHANGED, SIGNED, SIGNED_PERCENT, amounts_sentence
 from cpz.cli.ab_results import RehearsalResult
 from cpz.cli.tables import grid, spaced, styled
 from cpz.evaluation.ab.plan import MetricPlan, PlanResult
@@ -31,7 +33,11 @@ COLOURS = {
 
 def analysis_tables(result: ExperimentResult) -> tuple[RenderableType, ...]:
     """Return the sample ratio, then one line per metric and variant, then the reasons."""
-    return spaced((_sizes(result), _effects(result), _reasons(result)))
+    return spaced((_sizes(result), _effects(result), *_amounts(result.amounts), _reasons(result)))
+
+
+def _amounts(amounts: Mapping[str, str]) -> tuple[RenderableType, ...]:
+    return (Text(amounts_sentence(amounts), style="dim"),) if amounts else ()
 
 
 def _sizes(result: ExperimentResult) -> RenderableType:
@@ -93,7 +99,7 @@ def plan_tables(result: PlanResult) -> tuple[RenderableType, ...]:
     for name, found in result.metrics.items():
         table.add_row(name, found.kind, *_plan_cells(found))
     lines = [f"{name}: {found.verdict}" for name, found in result.metrics.items()]
-    return spaced((table, Text("\n".join(lines))))
+    return spaced((table, *_amounts(result.amounts), Text("\n".join(lines))))
 
 
 def _plan_cells(found: MetricPlan) -> tuple[str, ...]:
@@ -131,6 +137,7 @@ def rehearsal_tables(result: RehearsalResult) -> tuple[RenderableType, ...]:
                 "yes" if truth.is_covered else styled("no", "yellow"),
             )
     size = Text(
-        f"{result.sessions} sessions of {result.shoppers} shoppers, run under both policies"
+        f"{result.sessions} sessions of {result.shoppers} shoppers, run under both policies; "
+        f"{EXCHANGED}"
     )
     return (*spaced((size,)), *analysis_tables(result.analysis), *spaced((table,)))

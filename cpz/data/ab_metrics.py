@@ -94,6 +94,29 @@ def kind_of(metric: MetricSpec) -> Kind:
     return "proportion" if isinstance(metric, ProportionMetric) else "mean"
 
 
+MINOR_UNITS = "minor units"
+#: How columns of money end, and what their amounts are then in.
+_AMOUNTS = {"_minor": MINOR_UNITS, "_eur_cents": "euro cents"}
+
+
+def amount_unit(metric: MetricSpec) -> str:
+    """Return what a metric's amounts of money are in, as far as its columns' names say it.
+
+    Money over money is a share, and a name that says nothing gets no unit: both are "".
+
+    >>> amount_unit(MeanMetric(value="margin_minor")), amount_unit(MeanMetric(value="margin"))
+    ('minor units', '')
+    """
+    columns = columns_of(metric)
+    if isinstance(metric, ProportionMetric) or _unit_of(columns.denominator or ""):
+        return ""
+    return _unit_of(columns.numerator)
+
+
+def _unit_of(column: str) -> str:
+    return next((unit for ending, unit in _AMOUNTS.items() if column.endswith(ending)), "")
+
+
 class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An experiment's columns and metrics.
 
@@ -117,6 +140,12 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def control_name(self) -> str:
         """Return the control as text, as variants are compared; a truth value as true or false."""
         return str(self.control).lower() if isinstance(self.control, bool) else str(self.control)
+
+    @property
+    def amounts(self) -> dict[str, str]:
+        """Return the unit of the metrics that are amounts of money, by name."""
+        found = {name: amount_unit(metric) for name, metric in self.metrics.items()}
+        return {name: unit for name, unit in found.items() if unit}
 
     def control_among(self, names: Sequence[str]) -> str:
         """Return the control as a file's variants spell it: `false` may be written False, FALSE."""

@@ -138,6 +138,24 @@ def test_tables_for_people(cli: Cli, files: Files) -> None:
     assert "better" in ran.out
 
 
+def test_amounts_in_minor_units_say_so_and_others_nothing(cli: Cli, files: Files) -> None:
+    out = files.folder / "out"
+    ran = cli(*files.words("--sequential", "--out", out))
+    assert ran.result["amounts"] == {"margin": "minor units"}
+    page = (out / "report.html").read_text()
+    assert "In minor units, whatever the currency of each row: margin." in page
+    assert "Difference in minor units and confidence sequence" in page
+    assert "Difference and confidence sequence" in page  # of orders
+    plain = ("ab", "analyze", files.file, "--metrics", files.metrics)
+    assert "In minor units" in cli(*plain).out
+    planned = ("ab", "plan", files.file, "--metrics", files.metrics, "--days", 14)
+    assert "In minor units" in cli(*planned).out
+    files.write(files.frame.rename({"margin_minor": "profit"}))
+    files.metrics.write_text(METRICS.replace("margin_minor", "profit"))
+    assert cli(*files.words()).result["amounts"] == {}
+    assert "minor" not in cli(*plain).out
+
+
 def test_sequential_analysis(cli: Cli, files: Files) -> None:
     ran = cli(*files.words("--sequential", "--tuned-at", 4000))
     found = ran.result["metrics"]["orders"]["1"]["sequential"]

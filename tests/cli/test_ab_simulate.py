@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,16 @@ def test_estimate_and_truth(cli: Cli, tmp_path: Path) -> None:
     jsonschema.validate(ran.json, schema)
     page = Path(next(o["path"] for o in ran.json["outputs"] if o["kind"] == "report")).read_text()
     assert "Estimate and truth" in page
+    assert ran.result["analysis"]["amounts"] == {"revenue": "euro cents", "margin": "euro cents"}
+    assert page.count("In euro cents: revenue, margin.") == 2  # estimates, and the truth
+    assert "at the scenario's rates" in unescape(page)
 
 
 def test_the_table_names_its_level(cli: Cli, tmp_path: Path) -> None:
     words = ("--sessions", 1_000, "--jobs", 1, "--alpha", 0.2, "--workspace", tmp_path)
     ran = cli("ab", "simulate", "--control", "uniform", "--treatment", "popularity", *words)
     assert "80% interval" in ran.out
+    assert "In euro cents: revenue, margin." in ran.out
     assert "95" not in next(line for line in ran.out.splitlines() if "covered" in line)
 
 

@@ -43,6 +43,24 @@ non_inferiority = 0.02
 """
 
 
+@pytest.mark.parametrize(
+    ("metric", "unit"),
+    [
+        ({"kind": "mean", "value": "revenue_eur_cents"}, "euro cents"),
+        ({"kind": "mean", "value": "minor"}, ""),
+        ({"kind": "proportion", "value": "is_minor"}, ""),
+        ({"kind": "ratio", "numerator": "margin_minor", "denominator": "orders"}, "minor units"),
+        ({"kind": "ratio", "numerator": "margin_minor", "denominator": "revenue_minor"}, ""),
+        ({"kind": "ratio", "numerator": "orders", "denominator": "margin_minor"}, ""),
+    ],
+)
+def test_a_unit_is_read_off_a_column_of_money_and_never_invented(
+    metric: dict[str, str], unit: str
+) -> None:
+    document = {"variant": "v", "control": "c", "metrics": {"m": metric}}
+    assert experiment_of(document, "metrics.toml").amounts == ({"m": unit} if unit else {})
+
+
 def _write(folder: Path, text: str) -> Path:
     path = folder / "metrics.toml"
     path.write_text(text)

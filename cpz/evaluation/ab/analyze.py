@@ -114,6 +114,7 @@ def analyze(
         test=config.test,
         srm=srm,
         is_trustworthy=not srm.is_mismatch,
+        amounts=experiment.amounts,
         metrics=metrics,
     )
 

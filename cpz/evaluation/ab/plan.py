@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cpz.data.ab_metrics import Experiment, columns_of, kind_of
+from cpz.data.ab_metrics import Experiment, amount_unit, columns_of, kind_of
 from cpz.data.ab_units import UnitTable
 from cpz.data.errors import NotEnoughDataError, UsageError
 from cpz.evaluation.ab.arm import adjusted_arm, fit_adjustment, needs, plain_arm
@@ -132,6 +132,7 @@ class PlanResult:
         power: wanted power.
         split: shares, the control first, adding up to 1.
         units_per_day: over all variants, or None.
+        amounts: the unit of the metrics that are amounts of money, where a column's name says it.
         metrics: by name.
     """
 
@@ -140,16 +141,18 @@ class PlanResult:
     power: float
     split: tuple[float, ...]
     units_per_day: float | None
+    amounts: Mapping[str, str]
     metrics: Mapping[str, MetricPlan]
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A metric's baseline with what its covariate explains, and a guardrail's margin."""
+    """A metric's baseline with what its covariate explains, a guardrail's margin, and its unit."""
 
     baseline: Baseline
     variance_reduction: float = 0.0
     margin: float | None = None
+    amount_unit: str = ""
 
 
 def given_baseline(kind: str, mean: float, sd: float | None) -> Past:
@@ -204,7 +207,8 @@ def past_baselines(units: UnitTable, experiment: Experiment) -> dict[str, Past]:
             by = fit_adjustment(moments, columns)
             variance = adjusted_arm(moments, columns, by).variance
         baseline = Baseline(kind_of(metric), plain.mean, math.sqrt(variance))
-        found[name] = Past(baseline, 1 - variance / plain.variance, metric.non_inferiority)
+        saved, unit = 1 - variance / plain.variance, amount_unit(metric)
+        found[name] = Past(baseline, saved, metric.non_inferiority, unit)
     return found
 
 
@@ -218,6 +222,7 @@ def plan(pasts: Mapping[str, Past], config: PlanConfig) -> PlanResult:
         power=config.power,
         split=tuple(share / total for share in config.split),
         units_per_day=config.units_per_day,
+        amounts={name: past.amount_unit for name, past in pasts.items() if past.amount_unit},
         metrics={name: _plan_metric(past, config) for name, past in pasts.items()},
     )
 

@@ -156,6 +156,7 @@ class ExperimentResult:
         test: the fixed-sample pivot.
         srm: the sample ratio.
         is_trustworthy: whether the sample ratio is as planned.
+        amounts: the unit of the metrics that are amounts of money, where a column's name says it.
         metrics: by name, then by variant.
     """
 
@@ -166,4 +167,5 @@ class ExperimentResult:
     test: str
     srm: SampleRatio
     is_trustworthy: bool
+    amounts: Mapping[str, str]
     metrics: Mapping[str, Mapping[str, Comparison]]
