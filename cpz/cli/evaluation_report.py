@@ -41,6 +41,7 @@ from cpz.evaluation.report.values import (
 )
 
 STATUS = {
+    AuditStatus.UNCHECKED: Status.INFO,
     AuditStatus.GREEN: Status.OK,
     AuditStatus.AMBER: Status.CAUTION,
     AuditStatus.RED: Status.STOP,

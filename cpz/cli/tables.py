@@ -35,7 +35,7 @@ from cpz.evaluation.report.format import (
 from cpz.simulator.long_run import LongRunEffect
 from cpz.simulator.summary import Summary
 
-COLOURS = {"green": "green", "amber": "yellow", "red": "red"}
+COLOURS = {"unchecked": "dim", "green": "green", "amber": "yellow", "red": "red"}
 
 
 def grid(heading: str, *columns: str, first: int = 1) -> Table:

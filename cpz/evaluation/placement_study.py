@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from cpz.data.errors import MissingPropensityError, NotEnoughDataError
 from cpz.data.policy import Floats, Policy
@@ -149,7 +150,37 @@ def _columns(batch: DecisionBatch) -> LogColumns:
         position=batch.position,
         unit=batch.unit,
         eligible=batch.visits.eligible,
+        n_duplicates=_n_duplicates(batch),
     )
+
+
+def _n_duplicates(batch: DecisionBatch) -> int | None:
+    """Return how many rows repeat an earlier one in all but the decision's number.
+
+    None where no time and no id tells rows apart. A log that was imported without ids has row
+    numbers in their place: copies differ in them, so they tell nothing.
+    """
+    number = batch.ids.get_column("decision_id", default=None)
+    named = [name for name in ("session_id", "shopper_id", "decided_at") if name in batch.ids]
+    ids = [name for name in named if number is None or not batch.ids[name].equals(number)]
+    if not ids:
+        return None
+    logged = {
+        "action": batch.action,
+        "propensity": batch.propensity,
+        "reward": batch.reward,
+        "position": batch.position,
+    }
+    context = batch.context.select(pl.exclude(pl.List, pl.Struct, pl.Array, pl.Object))
+    rows = batch.ids.select(ids).with_columns(
+        *(
+            pl.Series(f"logged.{name}", value)
+            for name, value in logged.items()
+            if value is not None
+        ),
+        *(values.alias(f"context.{values.name}") for values in context),
+    )
+    return len(rows) - rows.hash_rows().n_unique()
 
 
 def _compare(

@@ -5,8 +5,12 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How far a finding lets the headline stand: green yes, amber with care, red no."""
+    """How far a finding lets the headline stand: green yes, amber with care, red no.
 
+    What was not checked says nothing either way, and so is not green.
+    """
+
+    UNCHECKED = "unchecked"
     GREEN = "green"
     AMBER = "amber"
     RED = "red"
@@ -63,13 +67,14 @@ class Limits:
 
 def not_checked(name: str, reason: str) -> Finding:
     """Return the finding of a check that the log gives nothing to run on."""
-    return Finding(name, Status.GREEN, None, None, f"not checked: {reason}")
+    return Finding(name, Status.UNCHECKED, None, None, f"not checked: {reason}")
 
 
 def worst(findings: tuple[Finding, ...]) -> Status:
-    """Return the worst status, green for none.
+    """Return the worst status of what was checked, green for nothing.
 
     >>> worst((not_checked("floor", "no propensities"),))
     <Status.GREEN: 'green'>
     """
-    return max((finding.status for finding in findings), key=_ORDER.index, default=Status.GREEN)
+    checked = (finding.status for finding in findings if finding.status in _ORDER)
+    return max(checked, key=_ORDER.index, default=Status.GREEN)

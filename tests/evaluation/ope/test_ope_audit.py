@@ -21,7 +21,7 @@ from cpz.evaluation.ope.checks_propensity import (
     simes,
 )
 from cpz.evaluation.ope.evaluate import evaluate_policy
-from cpz.evaluation.ope.findings import Finding, Limits, Status
+from cpz.evaluation.ope.findings import Finding, Limits, Status, not_checked, worst
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions
 
 Draw = Callable[[int, int], LoggedDecisions]
@@ -46,7 +46,7 @@ def _uniform_log(n: int, k: int, seed: int, **changed: Any) -> LoggedDecisions:
 
 
 def test_a_clean_log_is_green(draw_log: Draw) -> None:
-    result = audit(draw_log(4000, 1))
+    result = audit(replace(draw_log(4000, 1), n_duplicates=0))
     assert [finding.id for finding in result.findings if finding.status is not Status.GREEN] == []
     assert result.status is Status.GREEN
     assert len(result.findings) == len(CHECKS)
@@ -288,11 +288,19 @@ def test_events_and_influence() -> None:
 
 @pytest.mark.parametrize(
     ("n_duplicates", "status"),
-    [(None, Status.GREEN), (0, Status.GREEN), (10, Status.AMBER), (150, Status.RED)],
+    [(None, Status.UNCHECKED), (0, Status.GREEN), (10, Status.AMBER), (150, Status.RED)],
 )
 def test_duplicates(n_duplicates: int | None, status: Status) -> None:
     log = _uniform_log(1000, 2, 1, n_duplicates=n_duplicates)
     assert _finding(log, "duplicates").status is status
+
+
+def test_what_was_not_checked_is_no_verdict() -> None:
+    unchecked = not_checked("duplicates", "no time")
+    assert unchecked.status is Status.UNCHECKED
+    assert worst((unchecked,)) is Status.GREEN
+    amber = Finding("ess", Status.AMBER, 1.0, 1.0, "")
+    assert worst((unchecked, amber, unchecked)) is Status.AMBER
 
 
 @pytest.mark.parametrize(
