@@ -15,6 +15,8 @@ NOT_AVAILABLE = "n/a"
 _THIN = "\u202f"
 _MINUS = "\u2212"
 _MAX_DIGITS = 8
+#: A bare number below this has more zeros than a reader counts.
+_TINY = 1e-4
 
 #: ISO 4217 currencies whose minor unit is no hundredth.
 _WITHOUT_MINOR = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
@@ -98,7 +100,7 @@ def format_value(value: float | None, unit: Unit, digits: int | None = None) -> 
         value: in stored units (a share as a fraction, money in minor units).
         unit: what it measures.
         digits: decimal places in the shown unit; by default three significant digits, the
-            currency's places, or none for counts.
+            currency's places, or none for counts, and a power of ten for tiny plain numbers.
 
     Returns:
         The text, or "n/a" for None and NaN.
@@ -110,6 +112,8 @@ def format_value(value: float | None, unit: Unit, digits: int | None = None) -> 
         return NOT_AVAILABLE
     if unit.kind is UnitKind.P_VALUE:
         return _p_value(value)
+    if unit.kind is UnitKind.PLAIN and digits is None and 0 < abs(value) < _TINY:
+        return _power_of_ten(value, unit)
     return _digits_only(value, unit, digits) + unit.suffix
 
 
@@ -187,6 +191,13 @@ def _digits_only(value: float, unit: Unit, digits: int | None) -> str:
     is_zero = not text.strip("0.,")
     sign = "" if is_zero else _MINUS if shown < 0 else "+" if unit.is_signed else ""
     return sign + text.replace(",", _THIN)
+
+
+def _power_of_ten(value: float, unit: Unit) -> str:
+    """Write 0.00000123 as 1.23e-6, with four significant digits at most."""
+    factor, _, exponent = f"{abs(value):.3e}".partition("e")
+    sign = _MINUS if value < 0 else "+" if unit.is_signed else ""
+    return f"{sign}{float(factor):g}e{int(exponent)}"
 
 
 def value_digits(value: float, unit: Unit) -> int:
