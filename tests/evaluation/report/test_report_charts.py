@@ -329,6 +329,40 @@ def test_linear_ticks_are_inside_even_and_not_too_many(low: float, span: float, 
     )
 
 
+@given(st.integers(-1000, 1000), st.integers(1, 10_000), st.integers(2, 10))
+def test_whole_ticks_are_whole_numbers_inside(low: int, span: int, n: int) -> None:
+    ticks = Scale(low, low + span, 0.0, 100.0).ticks(n, is_whole=True)
+    assert all(tick.is_integer() for tick in ticks)
+    assert 1 <= len(ticks) <= n + 1
+    assert all(low <= tick <= low + span for tick in ticks)
+
+
+def test_the_table_of_an_axis_of_hours_has_whole_hours() -> None:
+    for x, shown in (((1.0, 24.0), ["1", "24"]), ((1.0, 1.5), ["1.000", "1.500"])):
+        table = tabulate(LineChart("t", "d", "hour", x, (Line("a", (0.5, 0.5)),)))
+        assert [row[0] for row in table.rows] == shown
+
+
+def ticks_under(chart: LineChart) -> list[str]:
+    """Return the labels of the bottom axis, which are centred."""
+    labels = re.findall(r'<text [^>]*class="tick"[^>]*>[^<]*</text>', draw(chart, WIDE).body)
+    return [re.sub("<[^>]*>", "", one) for one in labels if 'text-anchor="middle"' in one]
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        ([float(hour) for hour in range(21)], ["0", "5", "10", "15", "20"]),
+        ([0.0, 1.0, 2.0], ["0", "1", "2"]),
+        ([7.0], ["7"]),
+        ([0.0, 0.25, 0.5, 1.0], ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
+    ],
+)
+def test_an_axis_of_hours_or_seconds_has_whole_ticks(x: list[float], expected: list[str]) -> None:
+    chart = LineChart("t", "d", "hour", tuple(x), (Line("a", tuple(x)),))
+    assert ticks_under(chart) == expected
+
+
 @given(st.floats(1e-6, 1e3), st.floats(1.01, 1e6), st.floats(0, 1))
 def test_a_log_scale_is_monotone_and_clamps(low: float, ratio: float, share: float) -> None:
     scale = Scale(low, low * ratio, 10.0, 20.0, is_log=True)

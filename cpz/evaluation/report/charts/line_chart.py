@@ -25,6 +25,7 @@ from cpz.evaluation.report.charts.drawing import (
 from cpz.evaluation.report.charts.legend import LegendEntry, legend
 from cpz.evaluation.report.charts.scale import Scale, extent
 from cpz.evaluation.report.format import (
+    COUNT,
     NOT_AVAILABLE,
     PLAIN,
     format_interval,
@@ -46,7 +47,9 @@ def draw_line_chart(chart: LineChart, frame: Frame) -> Drawing:
     up_text = format_ticks(up, chart.unit)
     box = Box(left_margin(up_text), y.stop, frame.width - RIGHT_MARGIN, y.start)
     positions = _positions(chart)
-    low, high = (positions[0], positions[-1]) if len(positions) > 1 else (-0.5, 0.5)
+    # a single point stands in the middle
+    pad = 0.5 if len(positions) == 1 else 0.0
+    low, high = positions[0] - pad, positions[-1] + pad
     x = Scale(low, high, box.left + 6, box.right - 6)
     marks = [
         head,
@@ -92,7 +95,14 @@ def _positions(chart: LineChart) -> list[float]:
 
 def _x_text(chart: LineChart, index: int) -> str:
     value = chart.x[index]
-    return value if isinstance(value, str) else format_value(value, PLAIN)
+    if isinstance(value, str):
+        return value
+    return format_value(value, COUNT if _counts(chart) else PLAIN)
+
+
+def _counts(chart: LineChart) -> bool:
+    """Say whether the x axis counts, as hours do: nothing happened between whole numbers."""
+    return all(not isinstance(value, str) and value == round(value) for value in chart.x)
 
 
 def _x_ticks(chart: LineChart, x: Scale, n_about: int) -> list[Tick]:
@@ -100,7 +110,7 @@ def _x_ticks(chart: LineChart, x: Scale, n_about: int) -> list[Tick]:
     if labels:
         stride = math.ceil(len(labels) / n_about)
         return [(x(float(i)), labels[i]) for i in range(0, len(labels), stride)]
-    ticks = x.ticks(n_about)
+    ticks = x.ticks(n_about, is_whole=_counts(chart))
     return [(x(t), s) for t, s in zip(ticks, format_ticks(ticks, PLAIN), strict=True)]
 
 

@@ -30,11 +30,19 @@ class Scale:
             share = (clamped - self.low) / (self.high - self.low)
         return self.start + share * (self.stop - self.start)
 
-    def ticks(self, n_about: int) -> list[float]:
-        """Return round values within the scale, about as many as asked for."""
+    def ticks(self, n_about: int, *, is_whole: bool = False) -> list[float]:
+        """Return round values within the scale, about as many as asked for.
+
+        Args:
+            n_about: how many.
+            is_whole: whether a linear scale counts, as of hours, and nothing lies between numbers.
+
+        >>> Scale(0.0, 16.0, 0.0, 1.0).ticks(8, is_whole=True)
+        [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0]
+        """
         if self.is_log:
             return _log_ticks(self.low, self.high, n_about)
-        return _linear_ticks(self.low, self.high, n_about)
+        return _linear_ticks(self.low, self.high, n_about, is_whole=is_whole)
 
 
 def extent(
@@ -63,10 +71,15 @@ def extent(
     return low - margin, high + margin
 
 
-def _linear_ticks(low: float, high: float, n_about: int) -> list[float]:
+def _linear_ticks(low: float, high: float, n_about: int, *, is_whole: bool) -> list[float]:
     raw = (high - low) / max(n_about, 1)
+    if is_whole:
+        raw = max(raw, 1.0)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * power >= raw * 0.999)
+    steps = [m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0)]
+    if is_whole:
+        steps = [step for step in steps if step.is_integer()]
+    step = next(step for step in steps if step >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [index * step for index in range(first, last + 1)]
