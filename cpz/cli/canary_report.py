@@ -28,7 +28,7 @@ from cpz.evaluation.report.format import (
 )
 from cpz.evaluation.report.values import KeyFigure, Note, Report, Section, Status, Table
 
-VERDICT_STATUS = {"promote": Status.OK, "hold": Status.CAUTION, "rollback": Status.CAUTION}
+VERDICT_STATUS = {"promote": Status.OK, "hold": Status.CAUTION, "rollback": Status.STOP}
 _MOST_POINTS = 200
 
 Item = TypeVar("Item")

@@ -15,6 +15,7 @@ from cpz.evaluation.canary.monitor import ALPHA, monitor
 from cpz.evaluation.canary.plan import information_limit, plan_steps
 from cpz.evaluation.report.chart_values import LineChart
 from cpz.evaluation.report.render import render
+from cpz.evaluation.report.values import Status
 
 COMMAND = "cpz canary simulate"
 NO_HARM = Injection()
@@ -47,19 +48,24 @@ def text_of(*parts: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("n", "canary", "n_hours", "title"),
+    ("n", "canary", "n_hours", "title", "status"),
     [
-        (20_000, 5000, 6, "Promote the canary"),
-        (400, 100, 6, "Hold the canary"),
-        (4000, 500, 6, "Roll back the canary"),
-        (4000, 500, 0, "Hold the canary"),
+        (20_000, 5000, 6, "Promote the canary", Status.OK),
+        (400, 100, 6, "Hold the canary", Status.CAUTION),
+        (4000, 500, 6, "Roll back the canary", Status.STOP),
+        (4000, 500, 0, "Hold the canary", Status.CAUTION),
     ],
 )
-def test_every_verdict_has_its_page(n: int, canary: int, n_hours: int, title: str) -> None:
+def test_every_verdict_has_its_page_and_badge(
+    n: int, canary: int, n_hours: int, title: str, status: Status
+) -> None:
     hours = hours_of(n, canary, n_hours)
     result = result_of(hours)
-    page = render(canary_report(result, hours, "[a]\n", COMMAND))
+    report = canary_report(result, hours, "[a]\n", COMMAND)
+    assert report.trust[0].status is status
+    page = render(report)
     assert title in page
+    assert ("Stop</span>" in page) == (status is Status.STOP)
     assert result.cause.split(":")[0] in page
     assert "What each step can and cannot detect" in page
 

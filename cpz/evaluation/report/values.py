@@ -32,7 +32,7 @@ class Status(StrEnum):
         words = {
             Status.OK: "OK",
             Status.CAUTION: "Caution",
-            Status.STOP: "Do not trust",
+            Status.STOP: "Stop",
             Status.INFO: "Note",
         }
         return words[self]
