@@ -143,10 +143,22 @@ def _version_folder(workspace: Workspace, name: str, version: str) -> Path:
             f"model {name!r} is not in {workspace.root}", hint=hint, path=str(folder)
         )
     alias = folder / check_name(version, "version")
-    target = alias.read_text().strip() if alias.is_file() else version
+    is_alias = alias.is_file()
+    target = alias.read_text().strip() if is_alias else version
     if target not in [known for _, known in _versions(folder)]:
-        raise _no_version(workspace, name, version)
+        raise (
+            _dangling(alias, name, target) if is_alias else _no_version(workspace, name, version)
+        )
     return folder / target
+
+
+def _dangling(alias: Path, name: str, target: str) -> NotFoundError:
+    known = ", ".join(version for _, version in _versions(alias.parent))
+    return NotFoundError(
+        f"model {name!r}: the alias {alias.name!r} points to version {target!r}, which is gone",
+        hint=f"write one that is into {alias} ({known}), or make a new one with `cpz train`",
+        path=str(alias),
+    )
 
 
 def _no_version(workspace: Workspace, name: str, version: str) -> NotFoundError:

@@ -108,6 +108,17 @@ def test_what_does_not_exist(workspace: Workspace, name: str, version: str, near
     assert nearest in caught.value.hint
 
 
+def test_an_alias_to_a_version_that_is_gone_says_what_it_points_to(workspace: Workspace) -> None:
+    alias = workspace.model("default") / "champion"
+    alias.write_text("v9\n")
+    with pytest.raises(NotFoundError, match="'v9'") as caught:
+        load_model(workspace)
+    assert "'champion'" in caught.value.message
+    assert "did you mean" not in caught.value.hint
+    assert str(alias) in caught.value.hint
+    assert "v1" in caught.value.hint
+
+
 def test_empty_workspace(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError) as caught:
         load_model(Workspace(tmp_path))
