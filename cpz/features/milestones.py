@@ -36,8 +36,8 @@ def milestones(dataset: Dataset, batch: DecisionBatch) -> Milestones | str:
         dataset: with an events table, simulated or imported.
         batch: decisions of a placement that is named after a step of the checkout.
     """
-    steps: tuple[str, ...] = STEPS
-    following = dict(pairwise(steps)).get(batch.placement)
+    steps: dict[str, str] = dict(pairwise(STEPS))
+    following = steps.get(batch.placement)
     if following is None:
         return f"{batch.placement or 'sessions'} stands for no single step of the checkout"
     if not dataset.has("events") or "session_id" not in batch.ids.columns:
