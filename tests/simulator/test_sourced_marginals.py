@@ -194,11 +194,11 @@ def test_one_more_relevant_method_is_worth_what_stripe_found() -> None:
 def test_apple_pay_is_worth_what_merchbar_found() -> None:
     """Merchbar 2015 (vendor, one shop): +6.3 % conversion at 20 % of purchases.
 
-    Our share in the United States is 15 %: in proportion to the share 4.7 %, as published 6.3 %.
+    Our share in the United States is 13 %: in proportion to the share 4.1 %, as published 6.3 %.
     Conversion is of 30,000 sessions on the same noise; 5 % of them change, at most, so that the
     standard error of the lift is below sqrt(0.05 / 30,000) / 0.29 = 0.45 %; two on either side.
     """
-    assert 0.047 - 0.009 < _lift("US", "apple_pay") < 0.063 + 0.009
+    assert 0.041 - 0.009 < _lift("US", "apple_pay") < 0.063 + 0.009
 
 
 @pytest.mark.slow
