@@ -34,7 +34,7 @@ from cpz.features.history import microseconds
 from cpz.models.option_inputs import OptionInput, applicable, option_matrix
 from cpz.models.outcome import THREADS
 from cpz.models.trained import PlacementModel, TrainingConfig
-from cpz.models.training import load_batches, train
+from cpz.models.training import LABELS, load_batches, train
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario import load_scenario, scenario_names
 from cpz.simulator.true_value import expected_rewards, logging_propensities
@@ -75,11 +75,15 @@ CHANGING = {"oracle_held_out_weeks": OracleConfig(sessions="late")}
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Sessions of the log that is trained on and valued, and of the oracle's; the log's seed."""
+    """Sessions of the log that is trained on and valued, and of the oracle's; the log's seed.
+
+    `labels` is what `cpz train --labels` takes.
+    """
 
     sessions: int
     oracle_sessions: int
     seed: int = SEED
+    labels: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +303,7 @@ def gaps(scenario_name: str, sizes: Sizes, *, check: bool) -> list[Gap]:
                 ("oracle", sizes.oracle_sessions, ORACLE_SEED),
             )
         )
-        model = train(log, TrainingConfig())
+        model = train(log, TrainingConfig(labels=sizes.labels))
         taught = lessons(oracle, model.split.cut_us, is_changing=bool(scenario.schedules))
         found = []
         for batch in load_batches(log):
@@ -316,9 +320,10 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=100_000)
     parser.add_argument("--oracle-sessions", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=SEED, help="of the log, not of the oracle's")
+    parser.add_argument("--labels", default="auto", choices=LABELS, help="as in `cpz train`")
     parser.add_argument("--check", action="store_true", help="more oracles, to judge the bound")
     options = parser.parse_args()
-    sizes = Sizes(options.sessions, options.oracle_sessions, options.seed)
+    sizes = Sizes(options.sessions, options.oracle_sessions, options.seed, options.labels)
     found = [
         gap
         for name in (scenario_names() if options.scenario == "all" else [options.scenario])

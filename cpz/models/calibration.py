@@ -50,6 +50,31 @@ def calibrate(reward: Floats, predicted: Floats, *, is_binary: bool) -> Calibrat
     return Calibration(len(reward), slope, intercept, bins)
 
 
+def recalibrated(predicted: Floats, found: Calibration, *, is_binary: bool) -> Floats:
+    """Return predictions on the line that was found, unchanged where none could be.
+
+    Trees that stop early are too cautious: their predictions spread too little (slope above 1).
+    Two numbers, fitted on rows that the trees have not seen, mend that (Platt 1999).
+
+    Args:
+        predicted: (n,).
+        found: the line, of other rows or of these.
+        is_binary: whether the line is on the logit scale.
+
+    >>> steep = Calibration(100, 2.0, 0.0, ())
+    >>> recalibrated(np.array([0.5, 0.8]), steep, is_binary=True).round(4)  # odds 1 and 4^2
+    array([0.5   , 0.9412])
+    """
+    if found.slope is None or found.intercept is None or found.slope <= 0:
+        return predicted
+    if not is_binary:
+        return found.intercept + found.slope * predicted
+    inside = np.clip(predicted, 1e-12, 1.0 - 1e-12)
+    logit = found.intercept + found.slope * np.log(inside / (1.0 - inside))
+    result: Floats = 1.0 / (1.0 + np.exp(-logit))
+    return result
+
+
 def _line(reward: Floats, predicted: Floats) -> tuple[float, float] | None:
     """Return (intercept, slope) by least squares."""
     if len(reward) < 2 or np.ptp(predicted) == 0.0:

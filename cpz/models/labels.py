@@ -27,12 +27,14 @@ from cpz.data.errors import NotEnoughDataError
 from cpz.data.policy import Visits
 from cpz.features.decision_batch import DecisionBatch, Floats, Mask
 from cpz.features.milestones import Milestones, milestones
+from cpz.models.calibration import calibrate, recalibrated
 from cpz.models.fitting import TreeConfig, outcome_fit
+from cpz.models.outcome import objective_of
 
 LabelKind = Literal["funnel", "upstream", "reward"]
 
 #: Trees of r and g: they average noise out, so that a tree more or less moves little.
-_N_TREES = 60
+_N_TREES = 120
 #: With fewer rows past the step, g would be noise itself.
 _MIN_PASSED = 2_000
 #: An option that was shown less often has no test of its own.
@@ -138,7 +140,10 @@ def _without_choice(batch: DecisionBatch, context: pl.DataFrame, outcome: Floats
 
 
 def _cross_fitted(batch: DecisionBatch, rows: Mask, config: TreeConfig) -> Floats:
-    """Predict each half of the units by a model that was fitted to `rows` of the other half."""
+    """Predict each half of the units by a model that was fitted to `rows` of the other half.
+
+    Few trees are too cautious, which the labels would inherit: so the predictions are recalibrated.
+    """
     fit = outcome_fit(batch, replace(config, n_trees=_N_TREES))
     half = keyed.fold_of(config.seed, _FOLD, batch.unit, 2)
     result = np.empty(len(batch))
@@ -146,7 +151,9 @@ def _cross_fitted(batch: DecisionBatch, rows: Mask, config: TreeConfig) -> Float
         mine = np.flatnonzero(half == fold)
         model = fit(rows & (half != fold))
         result[mine] = model.predict(batch.context[mine], np.zeros(len(mine), dtype=np.int64))
-    return result
+    is_binary = objective_of(batch.reward[rows]) == "binary"
+    line = calibrate(batch.reward[rows], result[rows], is_binary=is_binary)
+    return recalibrated(result, line, is_binary=is_binary)
 
 
 def _p_value(batch: DecisionBatch, residual: Floats) -> float:

@@ -65,7 +65,7 @@ class SimulationConfig:
     n_sessions: int
     seed: int
     jobs: int = 1
-    part_sessions: int = 40960
+    part_sessions: int = 32768
     sessions_per_job: int = 150_000
 
     def __post_init__(self) -> None:
