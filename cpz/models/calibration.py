@@ -69,9 +69,14 @@ def recalibrated(predicted: Floats, found: Calibration, *, is_binary: bool) -> F
         return predicted
     if not is_binary:
         return found.intercept + found.slope * predicted
-    inside = np.clip(predicted, 1e-12, 1.0 - 1e-12)
-    logit = found.intercept + found.slope * np.log(inside / (1.0 - inside))
+    logit = found.intercept + found.slope * _logits(predicted)
     result: Floats = 1.0 / (1.0 + np.exp(-logit))
+    return result
+
+
+def _logits(predicted: Floats) -> Floats:
+    inside = np.clip(predicted, 1e-12, 1.0 - 1e-12)
+    result: Floats = np.log(inside / (1.0 - inside))
     return result
 
 
@@ -88,8 +93,7 @@ def _logistic_line(reward: Floats, predicted: Floats) -> tuple[float, float] | N
     """Return (intercept, slope) of a logistic regression on the logit, by Newton's method."""
     if len(reward) < 2 or np.ptp(reward) == 0.0 or np.ptp(predicted) == 0.0:
         return None
-    inside = np.clip(predicted, 1e-12, 1.0 - 1e-12)
-    design = np.column_stack([np.ones(len(reward)), np.log(inside / (1.0 - inside))])
+    design = np.column_stack([np.ones(len(reward)), _logits(predicted)])
     beta = np.array([0.0, 1.0])
     for _ in range(_MAX_STEPS):
         p = 1.0 / (1.0 + np.exp(-np.clip(design @ beta, -700.0, 700.0)))

@@ -108,11 +108,10 @@ def _retries(situation: Situation, noise: Noise, declined: Mask, first: Ints) ->
         return method, fails
     every = np.arange(situation.payment.shape[1])
     utility = situation.payment[again] + retry_gumbels(noise, again, every)
-    rows = np.arange(len(again))
-    utility[rows, first[again]] = -np.inf
+    utility[np.arange(len(again)), first[again]] = -np.inf
     best, top = best_of(utility)
     method[again] = np.where(np.isneginf(top), -1, best)
-    u = retry_uniforms(noise, again, every)[rows, best]
+    u = retry_uniforms(noise, again, best[:, None])[:, 0]
     fails[again] = (u < situation.decline[again, best]) & ~np.isneginf(top)
     return method, fails
 

@@ -97,16 +97,22 @@ def draw_noise(
 
 
 def retry_gumbels(noise: Noise, rows: Ints, methods: Ints) -> Floats:
-    """Return the noise of the choice after a failure, (rows, methods), for methods by their codes.
+    """Return the noise of the choice after a failure, (rows, K), for (K,) methods by their codes.
 
     It is drawn afresh: a nest's methods share none of it.
     """
-    return keyed.gumbel_from(keyed.continued(noise.retry_choice[rows][:, None], methods[None, :]))
+    return keyed.gumbel_from(keyed.continued(noise.retry_choice[rows][:, None], methods))
 
 
 def retry_uniforms(noise: Noise, rows: Ints, methods: Ints) -> Floats:
-    """Return the uniforms below which a second payment fails, (rows, methods)."""
-    return keyed.uniform_from(keyed.continued(noise.retry_decline[rows][:, None], methods[None, :]))
+    """Return the uniforms that decide whether a second payment fails, (rows, K).
+
+    Args:
+        noise: n visits.
+        rows: some of them.
+        methods: (K,) codes, or (rows, K) codes of each row's own.
+    """
+    return keyed.uniform_from(keyed.continued(noise.retry_decline[rows][:, None], methods))
 
 
 def _gumbels(visit: keyed.Hashes, wanted: Mask) -> Floats:

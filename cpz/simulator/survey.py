@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.columns import Floats, Ints, Mask
+from cpz.simulator.columns import Floats, Ints, Mask, take
 from cpz.simulator.journey import Journeys
 from cpz.simulator.satisfaction import satisfaction_after
 from cpz.simulator.world import World
@@ -39,7 +39,7 @@ def draw_answers(
     answers = journeys.outcome.converted & (keyed.uniform(seed, ANSWERS, *who) < b.answer_rate)
     mine = np.flatnonzero(answers)
     latent = b.mean + b.trust * trust[mine]
-    latent += satisfaction_after(world, satisfaction, journeys.outcome)[mine]
+    latent += satisfaction_after(world, satisfaction[mine], take(journeys.outcome, mine))
     latent += b.sd * keyed.normal(seed, SCORE, who[0][mine], who[1][mine])
     score = np.ones(len(answers), dtype=np.int64)
     score[mine] = np.clip(np.rint(latent), 1, 5)
