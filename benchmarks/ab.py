@@ -82,8 +82,8 @@ PROCESS = "from cpz.cli.app import main; main()"
 ANALYSIS = """
 import sys, time
 from pathlib import Path
-from cpz.data.ab_metrics import load_experiment
-from cpz.data.ab_unit_files import load_units
+from cpz.ingest.experiments.metrics_file import load_experiment
+from cpz.ingest.experiments.unit_files import load_units
 from cpz.evaluation.ab.analyze import analyze
 experiment = load_experiment(Path(sys.argv[2]))
 units = load_units(Path(sys.argv[1]), experiment)

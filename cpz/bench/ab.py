@@ -10,9 +10,14 @@ def _prepare(sizes: Mapping[str, int], _: Path) -> Prepared:
     import numpy as np
 
     from cpz.bench.shopping import whole
-    from cpz.data.ab_metrics import Experiment, MeanMetric, ProportionMetric, RatioMetric
-    from cpz.data.ab_units import Floats, UnitTable
     from cpz.evaluation.ab.analyze import analyze
+    from cpz.ingest.experiments.metrics_file import (
+        Experiment,
+        MeanMetric,
+        ProportionMetric,
+        RatioMetric,
+    )
+    from cpz.ingest.experiments.units import Floats, UnitTable
 
     n = sizes["units"]
     arm = whole("arm", n, 2)

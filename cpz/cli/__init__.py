@@ -1,4 +1,4 @@
-"""One thin file a command: parse, call, render.
+"""The command line: a command parses, calls one function and hands back an outcome.
 
-May import everything; heavy libraries only inside a command.
+May import all; never numpy, polars or duckdb.
 """

@@ -11,23 +11,20 @@ from typing import Annotated, Any
 import typer
 
 from cpz import __version__
-from cpz.cli import (
-    ab,
-    bench,
-    canary,
-    data,
-    demo,
-    doctor,
-    evaluate,
-    load,
-    scenario,
-    serve,
-    simulate,
-    train,
-    version,
-)
-from cpz.cli.settings import read_settings
-from cpz.cli.streams import discard_output, prepare_streams, write_document
+from cpz.cli.ab import commands as ab
+from cpz.cli.bench import commands as bench
+from cpz.cli.canary import commands as canary
+from cpz.cli.data import commands as data
+from cpz.cli.demo import commands as demo
+from cpz.cli.evaluate import commands as evaluate
+from cpz.cli.machine import doctor, version
+from cpz.cli.scenario import commands as scenario
+from cpz.cli.serve import commands as serve
+from cpz.cli.serve import load
+from cpz.cli.shell.settings import read_settings
+from cpz.cli.shell.streams import discard_output, prepare_streams, write_document
+from cpz.cli.simulate import commands as simulate
+from cpz.cli.train import commands as train
 from cpz.data.errors import CpzError, MachineError, UsageError
 
 BUG = 70
@@ -191,7 +188,7 @@ def _bug(error: Exception, as_json: bool) -> int:
 
 def _report(error: CpzError, as_json: bool) -> int:
     if as_json:
-        from cpz.cli.outcome import encode_json
+        from cpz.cli.shell.outcome import encode_json
 
         body = {
             "code": f"cpz.{error.kind}",

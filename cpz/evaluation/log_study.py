@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 
 from cpz.data.errors import MissingPropensityError
-from cpz.data.flat_log import FlatLog
 from cpz.data.policy import Floats, Visits
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.ope.cross_fitting import Fit, action_mean_fit, cross_fitted_q_hat
@@ -16,6 +15,7 @@ from cpz.evaluation.ope.parameters import EstimatorParameters
 from cpz.evaluation.ope.registry import DEFAULT_ESTIMATORS, find_estimator
 from cpz.evaluation.ope.results import OffPolicyResult
 from cpz.features.decision_batch import DecisionBatch
+from cpz.ingest.logs.flat_log import FlatLog
 from cpz.models.fitting import TreeConfig, q_hat_fit
 
 #: Trees of a cross-fitted nuisance model: enough to rank options, few enough to stay smooth.

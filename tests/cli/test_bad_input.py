@@ -267,7 +267,7 @@ def test_a_bug_is_said_as_one(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
     def explode(_: object) -> None:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr("cpz.data.environment.examine", explode)
+    monkeypatch.setattr("cpz.cli.machine.environment.examine", explode)
     ran = cli("doctor", "--json")
     assert ran.code == 70
     assert ran.error["kind"] == "bug"

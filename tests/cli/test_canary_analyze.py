@@ -10,11 +10,11 @@ import jsonschema
 import numpy as np
 import pytest
 
-from cpz.data.canary_counts import Group, Hour, Sums
-from cpz.data.canary_files import ramp_csv, read_ramp_counts
 from cpz.data.ledger import read_ledger
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.canary.monitor import ALPHA, conclude, follow
+from cpz.ingest.canaries.count_files import ramp_csv, read_ramp_counts
+from cpz.ingest.canaries.counts import Group, Hour, Sums
 
 Cli = Callable[..., Any]
 ROOT = Path(__file__).parents[2]

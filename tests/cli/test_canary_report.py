@@ -5,17 +5,17 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from cpz.cli.canary_arguments import Injection
-from cpz.cli.canary_report import canary_report
-from cpz.cli.canary_results import CanaryPlan, CanaryResult
-from cpz.cli.canary_tables import plan_tables, simulate_tables
-from cpz.data.canary_counts import Group, Hour, Sums
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.canary.monitor import ALPHA, monitor
 from cpz.evaluation.canary.plan import information_limit, plan_steps
-from cpz.evaluation.report.chart_values import LineChart
-from cpz.evaluation.report.render import render
-from cpz.evaluation.report.values import Status
+from cpz.ingest.canaries.counts import Group, Hour, Sums
+from cpz.rehearsal.ramp_arguments import Injection
+from cpz.report.chart_values import LineChart
+from cpz.report.html.render import render
+from cpz.report.pages.canary import canary_report
+from cpz.report.results.canary import CanaryPlan, CanaryResult
+from cpz.report.terminal.canary import plan_tables, simulate_tables
+from cpz.report.values import Status
 
 COMMAND = "cpz canary simulate"
 NO_HARM = Injection()

@@ -10,9 +10,9 @@ import jsonschema
 import numpy as np
 import pytest
 
-from cpz.cli.canary_arguments import Injection, parse_allowed, parse_injection, parse_ramp
-from cpz.cli.canary_world import Ramp, Visits, injected, ramp_hours, true_effect
 from cpz.data.errors import UsageError
+from cpz.rehearsal.ramp import Ramp, Visits, injected, ramp_hours, true_effect
+from cpz.rehearsal.ramp_arguments import Injection, parse_allowed, parse_injection, parse_ramp
 
 Cli = Callable[..., Any]
 ROOT = Path(__file__).parents[2]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from cpz.cli.arguments import EvaluateArguments, SimulateArguments, TrainArguments
-from cpz.cli.evaluations import run_evaluate
-from cpz.cli.results import PlacementResult
-from cpz.cli.simulate import run_simulate
-from cpz.cli.train import run_train
+from cpz.cli.evaluate.runs import run_evaluate
+from cpz.cli.shell.arguments import EvaluateArguments, SimulateArguments, TrainArguments
+from cpz.cli.simulate.commands import run_simulate
+from cpz.cli.train.commands import run_train
 from cpz.data.tables import PLACEMENTS
+from cpz.report.results.commands import PlacementResult
 
 #: Under a coverage of 95 % fewer than 90 of 100 intervals hold the truth with probability 1.1 %
 #: (binomial); the seeds are fixed, so the outcome is too. Runs share nothing but the code.

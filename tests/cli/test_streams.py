@@ -79,7 +79,7 @@ def test_an_output_folder_without_permission_is_no_bug(
     def refuse(_: object) -> None:
         raise PermissionError(13, "Permission denied", "reports/a.html")
 
-    monkeypatch.setattr("cpz.data.environment.examine", refuse)
+    monkeypatch.setattr("cpz.cli.machine.environment.examine", refuse)
     assert run(["doctor", "--json"]) == 2
     error = json.loads(capsys.readouterr().out)["error"]
     assert (error["kind"], error["path"]) == ("machine", "reports/a.html")
@@ -95,7 +95,7 @@ def test_only_refusals_of_the_machine_are_no_bugs(
     def fail(_: object) -> None:
         raise raised
 
-    monkeypatch.setattr("cpz.data.environment.examine", fail)
+    monkeypatch.setattr("cpz.cli.machine.environment.examine", fail)
     assert run(["doctor", "--json"]) == code
 
 

@@ -11,11 +11,11 @@ import pytest
 from scipy.stats import rankdata
 
 from cpz.data.dataset import Dataset, open_dataset
-from cpz.data.importing import import_log
-from cpz.data.mapping import load_mapping
 from cpz.data.workspace import Workspace
 from cpz.features.decision_batch import Floats
 from cpz.features.encoding import fit_encoder
+from cpz.ingest.logs.importing import import_log
+from cpz.ingest.logs.mapping import load_mapping
 from cpz.models.registry import load_model, save_model
 from cpz.models.training import load_batches, predict_shown, train
 

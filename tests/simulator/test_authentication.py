@@ -13,7 +13,7 @@ from cpz.data.workspace import Workspace
 from cpz.simulator.authentication import challenge_rates, chargeback_rates, failure_rates
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario import load_scenario
-from cpz.simulator.summary import summary
+from cpz.simulator.summary.dataset import summary
 from cpz.simulator.world import World, compile_world
 from tests.simulator.conftest import QUICK
 

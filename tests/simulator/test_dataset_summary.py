@@ -3,7 +3,7 @@ import pytest
 
 from cpz.data.dataset import Dataset
 from cpz.data.tables import PLACEMENTS, STEPS
-from cpz.simulator.summary import summary
+from cpz.simulator.summary.dataset import summary
 
 
 def test_summary_counts_the_dataset(baseline: Dataset) -> None:

@@ -16,7 +16,7 @@ from cpz.simulator.logging_policies import logging_policies
 from cpz.simulator.plan import ranges
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario import Scenario, load_scenario
-from cpz.simulator.summary import Summary, summary
+from cpz.simulator.summary.dataset import Summary, summary
 from cpz.simulator.true_value import expected_rewards
 from cpz.simulator.world import World, compile_world
 

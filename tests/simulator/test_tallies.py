@@ -9,8 +9,8 @@ from cpz.data.dataset import Dataset
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario import load_scenario
-from cpz.simulator.summary import summary
-from cpz.simulator.tallies import tally, tally_events
+from cpz.simulator.summary.dataset import summary
+from cpz.simulator.summary.tallies import tally, tally_events
 
 
 @pytest.fixture(scope="module")

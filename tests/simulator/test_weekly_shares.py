@@ -9,8 +9,8 @@ from cpz.data.dataset import Dataset
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario import load_scenario
-from cpz.simulator.summary import summary
-from cpz.simulator.weekly_shares import by_week, moved_most
+from cpz.simulator.summary.dataset import summary
+from cpz.simulator.summary.weekly_shares import by_week, moved_most
 
 #: Hours since 1970 of Monday 1970-01-05, 00:00 UTC.
 MONDAY = 4 * 24

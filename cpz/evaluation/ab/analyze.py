@@ -4,14 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from cpz.data.ab_metrics import (
-    Experiment,
-    MetricColumns,
-    MetricSpec,
-    ProportionMetric,
-    columns_of,
-)
-from cpz.data.ab_units import UnitTable
 from cpz.evaluation.ab.arm import (
     Arm,
     adjusted_arm,
@@ -35,6 +27,14 @@ from cpz.evaluation.ab.sequential import Snapshot, follow
 from cpz.evaluation.ab.skewness import TailErrors, tail_errors
 from cpz.evaluation.ab.srm import SampleRatio, sample_ratio
 from cpz.evaluation.ab.verdict import Evidence, Question, judge
+from cpz.ingest.experiments.metrics_file import (
+    Experiment,
+    MetricColumns,
+    MetricSpec,
+    ProportionMetric,
+    columns_of,
+)
+from cpz.ingest.experiments.units import UnitTable
 
 POWER = 0.8
 

@@ -12,8 +12,8 @@ theta = Cov(L, X) / Var(X) pooled over the two variants compared; for a ratio, X
 import math
 from dataclasses import dataclass
 
-from cpz.data.ab_metrics import MetricColumns
 from cpz.evaluation.ab.moments import Moments, Monomial, monomials
+from cpz.ingest.experiments.metrics_file import MetricColumns
 
 
 @dataclass(frozen=True, slots=True)

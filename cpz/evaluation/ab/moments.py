@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpz.data.ab_units import UnitTable
 from cpz.evaluation.ab.scaled_column import scaled
 from cpz.evaluation.ab.summation import GroupSums, Products, group_sums
+from cpz.ingest.experiments.units import UnitTable
 
 #: A product of columns by name, sorted: ("x",), ("x", "y") or ("x", "x", "y").
 Monomial = tuple[str, ...]

@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cpz.data.ab_metrics import Experiment, amount_unit, columns_of, kind_of
-from cpz.data.ab_units import UnitTable
 from cpz.data.errors import NotEnoughDataError, UsageError
 from cpz.evaluation.ab.arm import adjusted_arm, fit_adjustment, needs, plain_arm
 from cpz.evaluation.ab.moments import collect
@@ -18,6 +16,8 @@ from cpz.evaluation.ab.power import (
     power,
     sample_size,
 )
+from cpz.ingest.experiments.metrics_file import Experiment, amount_unit, columns_of, kind_of
+from cpz.ingest.experiments.units import UnitTable
 
 
 @dataclass(frozen=True, slots=True)

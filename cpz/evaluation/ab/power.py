@@ -15,9 +15,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cpz.data.ab_metrics import Kind
 from cpz.evaluation.ab.arm import Arm
 from cpz.evaluation.ab.difference import degrees_of_freedom, quantile
+from cpz.ingest.experiments.metrics_file import Kind
 
 #: From here on t and normal agree to four digits of power.
 _NORMAL_FROM = 10_000.0

@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass
 
-from cpz.data.ab_metrics import Better
 from cpz.evaluation.ab.results import Detectable, Verdict
 from cpz.evaluation.ab.skewness import TailErrors
 from cpz.evaluation.ab.srm import SampleRatio
+from cpz.ingest.experiments.metrics_file import Better
 
 #: Fewer than this many ones, or zeros, in a variant: a proportion is not normal yet.
 MIN_EVENTS = 5

@@ -1,7 +1,7 @@
 """What every judge does with a comparison: missing data, effect sizes, critical metrics."""
 
-from cpz.data.canary_config import MetricRules
 from cpz.evaluation.canary.classification import Classification, Comparison, Label
+from cpz.ingest.canaries.judge_config import MetricRules
 
 
 def without_data(rules: MetricRules, n: tuple[int, int]) -> Classification:

@@ -12,8 +12,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from cpz.data.canary_counts import Sums
 from cpz.evaluation.canary.guardrails import Guardrail
+from cpz.ingest.canaries.counts import Sums
 
 Floats = npt.NDArray[np.float64]
 

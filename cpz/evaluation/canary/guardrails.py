@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
-from cpz.data.canary_counts import Group, Sums
+from cpz.ingest.canaries.counts import Group, Sums
 
 
 class Metric(StrEnum):

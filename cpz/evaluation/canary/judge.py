@@ -6,14 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from cpz.data.canary_config import JudgeConfig, MetricRules
 from cpz.data.errors import DataError
-from cpz.data.metric_series import MetricSeries
 from cpz.evaluation.canary import kayenta, steady
 from cpz.evaluation.canary.classification import Classification
 from cpz.evaluation.canary.decide import incomparable
 from cpz.evaluation.canary.score import Score, score
 from cpz.evaluation.canary.transform import transform
+from cpz.ingest.canaries.judge_config import JudgeConfig, MetricRules
+from cpz.ingest.canaries.metric_series import MetricSeries
 
 Judge = Literal["kayenta", "cpz"]
 Series = Mapping[str, MetricSeries]

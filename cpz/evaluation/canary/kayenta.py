@@ -8,10 +8,10 @@ numbers have an absolute resolution of 1e-4. The `cpz` judge has neither.
 import numpy as np
 import numpy.typing as npt
 
-from cpz.data.canary_config import MetricRules
 from cpz.evaluation.canary.classification import Classification, Comparison, Label, mean_ratio
 from cpz.evaluation.canary.decide import with_comparison, without_data
 from cpz.evaluation.canary.rank_sum import Shift, shift_interval
+from cpz.ingest.canaries.judge_config import MetricRules
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from cpz.data.canary_counts import Hour
 from cpz.data.errors import DataError
 from cpz.evaluation.canary.guardrails import Guardrail
 from cpz.evaluation.canary.monitor import Look, Verdict, Watched, conclude, follow
 from cpz.evaluation.canary.non_inferiority import Effect
+from cpz.ingest.canaries.counts import Hour
 
 #: Floats derived on another machine may differ in their last digits.
 _RELATIVE = 1e-9

@@ -17,11 +17,11 @@ from typing import Literal
 
 import numpy as np
 
-from cpz.data.canary_counts import Hour, pooled
 from cpz.evaluation.ab.srm import LIMIT, always_valid_p_value
 from cpz.evaluation.canary.e_values import log_e_values, log_mixture
 from cpz.evaluation.canary.guardrails import GUARDRAILS, Guardrail, Metric
 from cpz.evaluation.canary.non_inferiority import Effect, Standing, assess
+from cpz.ingest.canaries.counts import Hour, pooled
 
 ALPHA = 0.05
 _SURE = 1e6

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cpz.data.canary_counts import Group
 from cpz.evaluation.canary.guardrails import Guardrail, Metric
+from cpz.ingest.canaries.counts import Group
 
 LEVEL = 0.95
 LEAST_EVENTS = 20

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from cpz.data.canary_counts import Hour, pooled
 from cpz.evaluation.canary.guardrails import Guardrail
+from cpz.ingest.canaries.counts import Hour, pooled
 
 POWER = 0.8
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from cpz.data.canary_config import JudgeConfig
 from cpz.evaluation.canary.classification import Classification, Label
+from cpz.ingest.canaries.judge_config import JudgeConfig
 
 NODATA_SHARE = 0.5
 COUNTED = (Label.PASS, Label.HIGH, Label.LOW, Label.NODATA_FAIL)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from cpz.data.canary_config import MetricRules
+from cpz.ingest.canaries.judge_config import MetricRules
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

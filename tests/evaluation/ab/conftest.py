@@ -9,8 +9,8 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
-from cpz.data.ab_metrics import Experiment, experiment_of
-from cpz.data.ab_units import UnitTable, unit_table
+from cpz.ingest.experiments.metrics_file import Experiment, experiment_of
+from cpz.ingest.experiments.units import UnitTable, unit_table
 
 Units = Callable[..., UnitTable]
 Spec = Callable[..., Experiment]

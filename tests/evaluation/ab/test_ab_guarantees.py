@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cpz.data.ab_units import UnitTable
 from cpz.evaluation.ab.analyze import analyze
 from cpz.evaluation.ab.arm import Arm
 from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.evaluation.ab.results import Verdict
 from cpz.evaluation.ab.sequential import Snapshot, follow
 from cpz.evaluation.ab.srm import always_valid_p_value
+from cpz.ingest.experiments.units import UnitTable
 
 Shop = Callable[[int, int], dict[str, npt.NDArray[np.float64]]]
 

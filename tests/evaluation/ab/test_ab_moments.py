@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cpz.data.ab_metrics import MetricColumns
-from cpz.data.ab_units import UnitTable
 from cpz.evaluation.ab.arm import (
     Ratio,
     adjusted_arm,
@@ -18,6 +16,8 @@ from cpz.evaluation.ab.arm import (
     third_moment,
 )
 from cpz.evaluation.ab.moments import collect, monomials
+from cpz.ingest.experiments.metrics_file import MetricColumns
+from cpz.ingest.experiments.units import UnitTable
 
 
 def _table(look: list[int] | None = None, **columns: list[float]) -> UnitTable:

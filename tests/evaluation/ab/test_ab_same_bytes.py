@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cpz.cli.outcome import encode_json
-from cpz.data.ab_metrics import Experiment
-from cpz.data.ab_unit_files import load_units
-from cpz.data.ab_units import unit_table
+from cpz.cli.shell.outcome import encode_json
 from cpz.evaluation.ab.analyze import AnalysisConfig, analyze
 from cpz.evaluation.ab.confidence_sequence import Boundary
+from cpz.ingest.experiments.metrics_file import Experiment
+from cpz.ingest.experiments.unit_files import load_units
+from cpz.ingest.experiments.units import unit_table
 
 METRICS = {
     "spend": {"kind": "mean", "value": "spend", "covariate": "before"},
@@ -100,9 +100,9 @@ def test_threads_change_no_byte(
     metrics.write_bytes(msgspec.json.encode(experiment))
     code = (
         "import msgspec, sys; from pathlib import Path; "
-        "from cpz.cli.outcome import encode_json; "
-        "from cpz.data.ab_metrics import Experiment; "
-        "from cpz.data.ab_unit_files import load_units; "
+        "from cpz.cli.shell.outcome import encode_json; "
+        "from cpz.ingest.experiments.metrics_file import Experiment; "
+        "from cpz.ingest.experiments.unit_files import load_units; "
         "from cpz.evaluation.ab.analyze import analyze; "
         "e = msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=Experiment); "
         "print(encode_json(analyze(load_units(Path(sys.argv[1]), e), e)))"

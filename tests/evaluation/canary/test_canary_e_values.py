@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import hypergeom, nchypergeom_fisher
 
-from cpz.data.canary_counts import Sums
 from cpz.evaluation.canary.e_values import (
     _support,  # pyright: ignore[reportPrivateUsage]
     log_e_values,
@@ -18,6 +17,7 @@ from cpz.evaluation.canary.e_values import (
     log_rate_ratios,
 )
 from cpz.evaluation.canary.guardrails import GUARDRAILS
+from cpz.ingest.canaries.counts import Sums
 
 SHIFTS = np.array([-0.02, -0.05, -0.10])
 

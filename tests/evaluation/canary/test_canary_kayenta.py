@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from cpz.data.canary_config import JudgeConfig, MetricRules, Thresholds
 from cpz.evaluation.canary.classification import Classification, Label
 from cpz.evaluation.canary.kayenta import classify
 from cpz.evaluation.canary.score import Score, score
 from cpz.evaluation.canary.transform import outlier_fences, transform
+from cpz.ingest.canaries.judge_config import JudgeConfig, MetricRules, Thresholds
 
 LOW = np.array([1.0, 2.2, 1.1, 2.5, 3.0])
 HIGH = np.array([20.0, 22.0, 21.0, 25.0, 30.0])

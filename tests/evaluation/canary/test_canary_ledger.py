@@ -5,7 +5,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cpz.data.canary_counts import Group, Hour, Sums
 from cpz.data.errors import DataError, NotFoundError, WorkspaceError
 from cpz.data.ledger import GENESIS, Line, append_to_ledger, chain_hash, read_ledger
 from cpz.evaluation.canary.guardrails import GUARDRAILS
@@ -18,6 +17,7 @@ from cpz.evaluation.canary.ledger import (
     replay,
 )
 from cpz.evaluation.canary.monitor import monitor
+from cpz.ingest.canaries.counts import Group, Hour, Sums
 
 
 def group(n: int, conversions: int) -> Group:

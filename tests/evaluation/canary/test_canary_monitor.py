@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpz.data.canary_counts import Group, Hour, Sums, pooled
 from cpz.evaluation.canary.guardrails import GUARDRAILS, Metric
 from cpz.evaluation.canary.monitor import monitor
 from cpz.evaluation.canary.non_inferiority import Standing, assess
@@ -18,6 +17,7 @@ from cpz.evaluation.canary.plan import (
     information_limit,
     plan_steps,
 )
+from cpz.ingest.canaries.counts import Group, Hour, Sums, pooled
 
 CONVERSION = GUARDRAILS[0]
 ALONE = (replace(CONVERSION, stake=1.0),)

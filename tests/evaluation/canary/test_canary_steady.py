@@ -6,8 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from cpz.data.canary_config import JudgeConfig, MetricRules
-from cpz.data.metric_series import MetricSeries
 from cpz.evaluation.canary.autocorrelation import (
     cautious_autocorrelation,
     series_mean,
@@ -17,6 +15,8 @@ from cpz.evaluation.canary.classification import Classification, Label
 from cpz.evaluation.canary.event_counts import are_clustered, compare_rates, is_sparse
 from cpz.evaluation.canary.judge import judge_canary
 from cpz.evaluation.canary.steady import TimedPair, classify, compare_means
+from cpz.ingest.canaries.judge_config import JudgeConfig, MetricRules
+from cpz.ingest.canaries.metric_series import MetricSeries
 
 RULES = MetricRules(kind="value")
 

@@ -1,0 +1,1 @@
+"""`cpz ab`: plan, rehearse and analyse experiments. Computes nothing itself."""

@@ -1,0 +1,1 @@
+"""`cpz bench`. Times nothing itself."""

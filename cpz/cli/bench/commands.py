@@ -1,0 +1,53 @@
+"""`cpz bench`: did this change make anything slower or larger?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cpz.cli.shell.options import JsonOption
+from cpz.cli.shell.outcome import finish
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def bench(
+    suite: Annotated[
+        str, typer.Option("--suite", help="Which workloads; the only one is smoke.")
+    ] = ("smoke"),
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Compare with this file; slower fails.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write the figures as a baseline.")
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="LIMIT",
+            help="'train>1.2': times the baseline; needs --baseline; may be repeated.",
+        ),
+    ] = None,
+    runs: Annotated[
+        int,
+        typer.Option("--runs", min=1, max=20, help="Processes per workload; 3 for a baseline."),
+    ] = 1,
+    json: JsonOption = False,
+) -> int:
+    """Measure each part as a ratio to fixed work of the same kind, in a minute.
+
+    Examples:
+        cpz bench --suite smoke --save before.json --runs 3
+        cpz bench --suite smoke --baseline before.json
+        cpz bench --baseline before.json --fail-on 'train>1.2' --fail-on 'serve_peak_mb>1.5' --json
+    """
+    from cpz.cli.bench.runs import BenchArguments, bench_tables, run_bench
+
+    outcome, result = run_bench(BenchArguments(suite, baseline, save, tuple(fail_on or ()), runs))
+
+    def render(console: "Console") -> None:
+        console.print(*bench_tables(result))
+
+    return finish(outcome, json, render)

@@ -1,0 +1,1 @@
+"""`cpz canary`: rehearse, analyse, judge and replay canaries. Computes nothing itself."""

@@ -1,0 +1,1 @@
+"""`cpz data`: import and check. Reads no file itself."""

@@ -1,0 +1,1 @@
+"""`cpz evaluate`: off-policy values of policies. Computes nothing itself."""

@@ -1,0 +1,34 @@
+"""`cpz version`."""
+
+from dataclasses import dataclass
+
+from cpz import __version__
+from cpz.cli.shell.options import JsonOption
+from cpz.cli.shell.outcome import Outcome, finish
+
+
+@dataclass(frozen=True, slots=True)
+class VersionResult:
+    """The version of cpz and of the Python that runs it."""
+
+    cpz: str
+    python: str
+
+
+def version(json: JsonOption = False) -> int:
+    """Print the version.
+
+    Examples:
+        cpz version
+        cpz version --json
+    """
+    import platform
+
+    result = VersionResult(__version__, platform.python_version())
+    return finish(
+        Outcome("version", result),
+        json,
+        lambda console: console.print(
+            f"cpz {result.cpz} (Python {result.python})", highlight=False
+        ),
+    )

@@ -1,0 +1,1 @@
+"""`cpz serve` and `cpz load`. Scores and measures nothing itself."""

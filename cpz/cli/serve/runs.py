@@ -1,0 +1,264 @@
+"""The three ways to run `cpz serve`. Imports heavy modules, so it is imported late."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+from rich.console import RenderableType
+from rich.text import Text
+
+from cpz.cli.shell.arguments import ServeArguments
+from cpz.cli.shell.outcome import Outcome, Output
+from cpz.data.errors import NotFoundError, UsageError
+from cpz.data.workspace import Workspace
+from cpz.report.format import COUNT, PLAIN, format_value
+from cpz.report.terminal.tables import grid, spaced
+from cpz.serving.context_rules import RequestError
+from cpz.serving.decider import Decider
+from cpz.serving.decision_log import log_folder, open_log
+from cpz.serving.limits import Limits, read_api_keys
+from cpz.serving.log_dataset import PublishResult, publish
+from cpz.serving.messages import Recommend, Recommendation
+from cpz.serving.outcomes import Served, ServeResult
+from cpz.serving.served_model import Routing, find_reference, load_served
+from cpz.serving.service import decode, now_us
+from cpz.serving.store import MemoryStore, Store
+
+Ended = tuple[Outcome, ServeResult]
+
+EXTRA_HINT = "install them with: pip install 'cpz[serve]'"
+
+
+def missing_extra(error: ImportError) -> UsageError:
+    """Return the error for a package of the extra that is not installed."""
+    return UsageError(f"cpz serve and cpz load need {error.name}", hint=EXTRA_HINT)
+
+
+def load_routing(arguments: ServeArguments, workspace: Workspace) -> Routing:
+    """Load champion and canary, each verified, before anything listens."""
+    reference = find_reference(workspace, arguments.model)
+    champion = load_served(workspace, reference, arguments.policy)
+    if arguments.canary is None:
+        return Routing(champion, seed=arguments.seed)
+    named = arguments.canary if "@" in arguments.canary else f"{reference.name}@{arguments.canary}"
+    canary = load_served(workspace, find_reference(workspace, named), arguments.policy, "canary")
+    return Routing(champion, canary, arguments.canary_weight / 100.0, arguments.seed)
+
+
+def run_server(arguments: ServeArguments, root: Path) -> Ended:
+    """Serve until a signal ends it."""
+    try:
+        from cpz.serving.app import make_app
+        from cpz.serving.endpoint import Gate
+        from cpz.serving.metrics import Metrics
+        from cpz.serving.server import Address, ServerSettings, bind, read_proxies, run
+        from cpz.serving.service import Service
+    except ImportError as error:
+        raise missing_extra(error) from error
+    workspace = Workspace(root)
+    keys = read_api_keys(arguments.api_key_file)
+    settings = ServerSettings(
+        drain_s=arguments.drain_s,
+        trusted_proxies=read_proxies(arguments.trusted_proxy),
+        api_key_file=arguments.api_key_file,
+    )
+    decider = Decider(load_routing(arguments, workspace), arguments.seed, arguments.cache)
+    metrics = Metrics()
+    store = make_store(arguments, decider, metrics.count)
+    service = Service(decider, store, open_log(workspace, arguments.log), metrics)
+    gate = Gate(_limits(arguments), keys, metrics)
+    listener = bind(Address(arguments.host, arguments.port))
+    urls: list[str] = []
+
+    def say(url: str) -> None:
+        urls.append(url)
+        print(f"serving on {url} (try {url}/docs; ends on Ctrl-C)", file=sys.stderr, flush=True)
+
+    run(make_app(service, gate), gate, listener, settings, say)
+    served = Served(
+        url=urls[0],
+        n_lines=service.log.n_lines,
+        n_repeated=metrics.value("requests_repeated"),
+        n_events=metrics.value("events"),
+        n_context_only=metrics.value("store_unavailable"),
+        n_unlogged=service.log.n_failed + service.log.n_dropped,
+    )
+    lost = f"{served.n_unlogged} log lines could not be written: the disk refused them"
+    result = _result(decider.routing, served=served)
+    outcome = Outcome(
+        "serve",
+        result,
+        seed=arguments.seed,
+        inputs=_inputs(decider.routing),
+        warnings=(lost,) if served.n_unlogged else (),
+        outputs=(Output("log", str(log_folder(workspace, arguments.log))),),
+        next=(f"cpz serve --log {arguments.log} --publish served",),
+    )
+    return outcome, result
+
+
+def run_once(arguments: ServeArguments, root: Path, path: Path) -> Ended:
+    """Score the requests of a file, one JSON object or one per line, and log nothing.
+
+    The answers are those of a server that has just started: no events are known.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"request file {path} does not exist", hint="check --once")
+    decider = Decider(load_routing(arguments, Workspace(root)), arguments.seed)
+    requests = read_requests(path)
+    replies = tuple(_answered(decider, number, each) for number, each in enumerate(requests, 1))
+    result = _result(decider.routing, replies=replies)
+    inputs = (*_inputs(decider.routing), str(path))
+    return Outcome("serve", result, seed=arguments.seed, inputs=inputs), result
+
+
+def read_requests(path: Path) -> list[Recommend]:
+    """Read one request, or one per line, or raise `RequestError`."""
+    decoder = msgspec.json.Decoder(Recommend)
+    content = path.read_bytes().strip()
+    lines = [line for line in content.split(b"\n") if line.strip()]
+    is_one_per_line = len(lines) > 1 and lines[0].rstrip().endswith(b"}")
+    parts = lines if is_one_per_line else [content]
+    found = []
+    for number, part in enumerate(parts, start=1):
+        with _named(number):
+            found.append(decode(decoder, part))
+    return found
+
+
+def _answered(decider: Decider, number: int, request: Recommend) -> Recommendation:
+    with _named(number):
+        return decider.decide(request, decider.stranger, now_us()).reply
+
+
+@contextmanager
+def _named(number: int) -> Iterator[None]:
+    """Say of which request of a file an error is."""
+    try:
+        yield
+    except RequestError as error:
+        raise RequestError(f"request {number}: {error.message}", hint=error.hint) from error
+
+
+def run_publish(arguments: ServeArguments, root: Path, name: str) -> Ended:
+    """Make the decision log a dataset."""
+    workspace = Workspace(root)
+    routing = load_routing(arguments, workspace)
+    dataset, published = publish(workspace, arguments.log, name, routing.models)
+    warnings = []
+    if published.n_without_feedback:
+        n = published.n_without_feedback
+        warnings.append(f"{n} decisions have no feedback and count as not converted")
+    if published.n_cut_lines:
+        warnings.append(f"{published.n_cut_lines} log lines were cut short and are left out")
+    result = _result(routing, published=published)
+    outcome = Outcome(
+        "serve",
+        result,
+        inputs=(*_inputs(routing), str(log_folder(workspace, arguments.log))),
+        warnings=tuple(warnings),
+        outputs=(Output("dataset", str(dataset.path)),),
+        next=(f"cpz data check {name}", f"cpz evaluate --dataset {name}"),
+    )
+    return outcome, result
+
+
+def make_store(arguments: ServeArguments, decider: Decider, count: Callable[[str], None]) -> Store:
+    """Return the store that `--store` names, or raise `UsageError`."""
+    if arguments.store.startswith("memory:"):
+        return MemoryStore(decider.plan)
+    if not _is_redis_url(arguments.store):
+        raise UsageError(
+            f"--store {arguments.store!r}: expected memory:// or redis://HOST:PORT[/DB]",
+            hint="for example --store redis://127.0.0.1:6379",
+        )
+    try:
+        from cpz.serving.redis_store import RedisStore, connect
+    except ImportError as error:
+        raise missing_extra(error) from error
+    timeout_s = arguments.store_timeout_ms / 1000.0
+    client = connect(arguments.store, timeout_s)
+    return RedisStore(client, decider.plan, timeout_s, count)
+
+
+def _is_redis_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_address = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number
+        return False
+    # the client would take database 0 for a path that it cannot read
+    has_database = parts.path in ("", "/") or parts.path[1:].isdecimal()
+    is_whole = not parts.query and not parts.fragment
+    return parts.scheme == "redis" and has_address and has_database and is_whole
+
+
+def _limits(arguments: ServeArguments) -> Limits:
+    return Limits(
+        body_bytes=arguments.max_body_kb * 1024,
+        rate_per_s=arguments.rate_limit,
+        in_flight=arguments.max_in_flight,
+        deadline_s=arguments.deadline_ms / 1000.0,
+    )
+
+
+def _result(
+    routing: Routing,
+    served: Served | None = None,
+    replies: tuple[Recommendation, ...] | None = None,
+    published: PublishResult | None = None,
+) -> ServeResult:
+    champion, canary = routing.champion, routing.canary
+    return ServeResult(
+        model=champion.name,
+        version=champion.version,
+        canary_version=None if canary is None else canary.version,
+        policy=champion.policy,
+        served=served,
+        replies=replies,
+        published=published,
+    )
+
+
+def _inputs(routing: Routing) -> tuple[str, ...]:
+    return tuple(f"{model.name}@{model.version}" for model in routing.models)
+
+
+def serve_tables(result: ServeResult) -> tuple[RenderableType, ...]:
+    """Return what a server did, the replies to `--once`, or the rows of `--publish`."""
+    canary = "" if result.canary_version is None else f", canary {result.canary_version}"
+    title = f"model {result.model} {result.version}{canary}, policy {result.policy}"
+    parts: list[RenderableType] = [Text(title, style="bold")]
+    if result.served is not None:
+        counts = grid("served", "what", "number")
+        for name in ("n_lines", "n_events", "n_repeated", "n_context_only", "n_unlogged"):
+            counts.add_row(
+                name[2:].replace("_", " "), format_value(getattr(result.served, name), COUNT)
+            )
+        parts.append(counts)
+    for reply in result.replies or ():
+        parts.append(_reply_table(reply))
+    if result.published is not None:
+        rows = grid(f"dataset {result.published.dataset}", "table", "rows")
+        for name, n in result.published.rows.items():
+            rows.add_row(name, format_value(n, COUNT))
+        parts.append(rows)
+    return spaced(parts)
+
+
+def _reply_table(reply: Recommendation) -> RenderableType:
+    columns = ("placement", "option", "score", "propensity", "chosen")
+    table = grid(f"request {reply.request_id}", *columns, first=2)
+    for item in reply.placements:
+        for option in item.options:
+            table.add_row(
+                item.placement,
+                option.option,
+                format_value(option.score, PLAIN),
+                format_value(option.propensity, PLAIN),
+                "yes" if option.option == item.action else "",
+            )
+    return table

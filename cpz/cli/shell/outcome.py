@@ -1,0 +1,164 @@
+"""What a command hands back: one value that becomes tables for a person or JSON for a machine."""
+
+import math
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from cpz import __version__
+from cpz.cli.shell.options import DEFAULT_WORKSPACE
+from cpz.cli.shell.streams import write_document
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A check with a limit. A failed gate makes the exit code 1 and changes nothing else."""
+
+    id: str
+    status: Literal["pass", "fail", "no data"]
+    value: float | str | None
+    limit: float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file or folder that the command wrote."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished command.
+
+    Attributes:
+        name: the command's words, "simulate" or "data import".
+        result: the command's own result value; a dataclass or msgspec struct.
+        seed: the seed that was used, if any.
+        inputs: the files, datasets and models that were read.
+        gates: checks that may turn the exit code to 1.
+        warnings: sentences a reader must not miss; they change no exit code.
+        outputs: what was written.
+        next: commands worth running now.
+    """
+
+    name: str
+    result: object
+    seed: int | None = None
+    inputs: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    warnings: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    next: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """Return 1 when a gate failed, else 0."""
+        return int(any(gate.status == "fail" for gate in self.gates))
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The one JSON document on stdout."""
+
+    schema: str
+    ok: bool
+    command: str
+    version: str
+    seed: int | None
+    inputs: tuple[str, ...]
+    result: Any
+    gates: tuple[Gate, ...] = ()
+    warnings: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    next: tuple[str, ...] = field(default=())
+
+
+def command_line() -> str:
+    """Return the command as typed, quoted so that it can be pasted."""
+    return shlex.join(["cpz", *sys.argv[1:]])
+
+
+def plain(value: object) -> Any:
+    """Return JSON-ready built-ins in which every non-finite number is None."""
+    return _finite(msgspec.to_builtins(value))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def encode_json(value: object) -> str:
+    """Encode any result as indented JSON, stable to the byte."""
+    return msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode()
+
+
+def envelope(outcome: Outcome) -> Envelope:
+    """Wrap an outcome in the envelope that every command shares."""
+    return Envelope(
+        schema=f"cpz.{outcome.name.replace(' ', '-')}/1",
+        ok=True,
+        command=command_line(),
+        version=__version__,
+        seed=outcome.seed,
+        inputs=outcome.inputs,
+        result=outcome.result,
+        gates=outcome.gates,
+        warnings=outcome.warnings,
+        outputs=outcome.outputs,
+        next=outcome.next,
+    )
+
+
+def here(command: str, root: Path) -> str:
+    """Return a command that finds the same workspace as this one.
+
+    >>> here("cpz train", Path("my shop"))
+    "cpz train --workspace 'my shop'"
+    """
+    found = Path(os.environ.get("CPZ_WORKSPACE") or DEFAULT_WORKSPACE)
+    return command if root == found else f"{command} --workspace {shlex.quote(str(root))}"
+
+
+def finish(outcome: Outcome, as_json: bool, render: "Callable[[Console], None]") -> int:
+    """Print the outcome in the form asked for and return the exit code."""
+    if as_json:
+        write_document(encode_json(envelope(outcome)))
+        return outcome.exit_code
+    from rich.text import Text  # late: --json needs none
+
+    from cpz.cli.shell.console import Output
+
+    console = Output()
+    render(console)
+    lines = [(("warning", "yellow"), f" {warning}") for warning in outcome.warnings]
+    lines += [
+        ((f"gate {gate.id} failed", "red"), f": {_shown(gate.value)} (limit {_shown(gate.limit)})")
+        for gate in outcome.gates
+        if gate.status == "fail"
+    ]
+    lines += [((output.kind, "dim"), f" {output.path}") for output in outcome.outputs]
+    lines += [(("next", "dim"), f" {command}") for command in outcome.next]
+    for mark, words in lines:  # as text, since a path may hold what Rich reads as markup
+        console.print(Text.assemble(mark, words), soft_wrap=True)
+    return outcome.exit_code
+
+
+def _shown(value: float | str | None) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

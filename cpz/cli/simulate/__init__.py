@@ -1,0 +1,1 @@
+"""`cpz simulate`. Draws nothing itself."""

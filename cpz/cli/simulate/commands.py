@@ -1,0 +1,219 @@
+"""`cpz simulate`: make a dataset of checkout sessions whose every counterfactual is known."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cpz.cli.shell.arguments import SimulateArguments
+from cpz.cli.shell.options import (
+    DEFAULT_WORKSPACE,
+    DatasetOption,
+    DryRunOption,
+    ForceOption,
+    JobsOption,
+    JsonOption,
+    SeedOption,
+    SetOption,
+    WorkspaceOption,
+)
+from cpz.cli.shell.outcome import Gate, Outcome, Output, finish, here
+from cpz.cli.shell.progress import progress_bar
+
+if TYPE_CHECKING:
+    from cpz.data.workspace import Workspace
+    from cpz.report.results.commands import SimulateResult
+
+MAX_DEFAULT_JOBS = 8
+
+
+def default_jobs() -> int:
+    """Return the cores this process may use, at most eight."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        cores = os.cpu_count() or 1
+    return min(cores, MAX_DEFAULT_JOBS)
+
+
+def simulate(
+    scenario: Annotated[
+        str, typer.Option("--scenario", help="A preset's name or a TOML file.")
+    ] = "baseline",
+    sessions: Annotated[
+        int, typer.Option("--sessions", min=1, max=10**9, help="Checkout sessions to simulate.")
+    ] = 100_000,
+    seed: SeedOption = 0,
+    dataset: DatasetOption = "default",
+    jobs: JobsOption = default_jobs(),
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--policy",
+            metavar="PLACEMENT=POLICY",
+            help="What decides instead of the scenario's policy; may be repeated.",
+        ),
+    ] = None,
+    long_run: Annotated[
+        bool,
+        typer.Option(
+            "--long-run/--no-long-run",
+            help="With --policy: simulate once more under the scenario's own policy, and say what "
+            "the policy owes to visits it shaped itself.",
+        ),
+    ] = True,
+    set_: SetOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    verify: Annotated[
+        int | None,
+        typer.Option(
+            "--verify",
+            min=0,
+            metavar="PART",
+            help="Make a part of the dataset again and compare hashes; 0 for all parts.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue an interrupted run of the same settings; an error if there is none.",
+        ),
+    ] = False,
+    dry_run: DryRunOption = False,
+    force: ForceOption = False,
+    json: JsonOption = False,
+) -> int:
+    """Simulate checkout sessions: five tables, exact propensities, and the sealed truth.
+
+    Examples:
+        cpz simulate --sessions 20000 --seed 7
+        cpz simulate --scenario tiny --dataset small
+        cpz simulate --set "logging.payment.policy='uniform'" --dataset uniform
+        cpz simulate --scenario tiny --dataset small --resume
+        cpz simulate --dataset small --verify 1
+        cpz simulate --policy payment=default:greedy --dataset closed-loop
+    """
+    from cpz.report.terminal.tables import simulate_tables
+
+    if verify is not None:
+        return run_verify(dataset, verify, workspace, as_json=json)
+
+    overrides, policies = tuple(set_ or ()), tuple(policy or ())
+    arguments = SimulateArguments(
+        scenario, overrides, sessions, seed, dataset, jobs, policies, long_run
+    )
+    outcome, result = run_simulate(
+        arguments, workspace, force=force, resume=resume, dry_run=dry_run, report=True
+    )
+    return finish(outcome, json, lambda console: console.print(*simulate_tables(result)))
+
+
+def run_simulate(
+    arguments: SimulateArguments,
+    root: Path,
+    *,
+    force: bool = False,
+    resume: bool = False,
+    dry_run: bool = False,
+    report: bool = False,
+) -> "tuple[Outcome, SimulateResult]":
+    """Simulate and commit a dataset, and write its page; shared with `cpz demo`."""
+    from cpz.cli.simulate.resumed_run import require_interrupted_run
+    from cpz.data.dataset import refuse_to_replace_imported
+    from cpz.data.workspace import Workspace
+    from cpz.rehearsal.replaced_policies import read_replaced
+    from cpz.report.results.commands import SimulateResult
+    from cpz.simulator.run import SimulationConfig
+    from cpz.simulator.run import simulate as simulate_world
+    from cpz.simulator.scenario import load_scenario
+    from cpz.simulator.summary.dataset import summary
+
+    workspace = Workspace(root)
+    replaced = read_replaced(arguments.policies, workspace)
+    scenario = load_scenario(arguments.scenario, (*arguments.overrides, *replaced.overrides))
+    if not force:
+        refuse_to_replace_imported(workspace, arguments.dataset)
+    if resume:
+        require_interrupted_run(workspace, arguments, scenario, replaced.trained)
+    name, n_sessions, seed = arguments.dataset, arguments.sessions, arguments.seed
+    if dry_run:
+        result = SimulateResult(name, arguments.scenario, n_sessions, {}, "", None)
+        return Outcome("simulate", result, seed=seed), result
+    config = SimulationConfig(name, n_sessions, seed, arguments.jobs)
+    compares = bool(replaced.arms) and arguments.long_run
+    n_runs = 1 + replaced.is_trained + compares
+    with progress_bar("simulate", n_sessions * n_runs) as advance:
+        policies = replaced.policies(scenario, config, advance)
+        made = simulate_world(workspace, scenario, config, advance, policies)
+        effect = None
+        if compares:
+            own = load_scenario(arguments.scenario, arguments.overrides)
+            effect = replaced.long_run(made, (own, scenario), config, policies or {}, advance)
+    manifest = made.manifest
+    rows = {table: manifest.rows(table) for table in manifest.tables}
+    sizes = rows["sessions"], rows, manifest.digest
+    result = SimulateResult(name, arguments.scenario, *sizes, summary(made), long_run=effect)
+    outcome = Outcome(
+        "simulate",
+        result,
+        seed=seed,
+        outputs=(
+            Output("dataset", str(made.path)),
+            *(_written_report(workspace, arguments, result) if report else ()),
+        ),
+        next=(
+            here(f"cpz train --dataset {name}", root),
+            here(f"cpz data check {name}", root),
+        ),
+    )
+    return outcome, result
+
+
+def _written_report(
+    workspace: "Workspace", arguments: SimulateArguments, result: "SimulateResult"
+) -> tuple[Output, ...]:
+    from cpz.cli.shell.outcome import command_line
+    from cpz.cli.shell.run_folder import open_run
+    from cpz.report.html.render import render
+    from cpz.report.pages.simulation import simulation_report
+
+    # jobs change nothing in the result, so they are no part of what a run is
+    config = {k: v for k, v in asdict(arguments).items() if k != "jobs"}
+    folder = open_run(workspace, "simulate", {"simulate": config})
+    return folder.write(result, render(simulation_report(result, folder.config, command_line())))
+
+
+def run_verify(name: str, part: int, root: Path, *, as_json: bool) -> int:
+    """Make parts of a dataset again, compare their hashes, and say which differ."""
+    from cpz.data.dataset import open_dataset
+    from cpz.data.workspace import Workspace
+    from cpz.report.results.commands import SimulateResult
+    from cpz.report.terminal.tables import grid
+    from cpz.simulator.verify import verify
+
+    dataset = open_dataset(Workspace(root), name)
+    with progress_bar("verify", dataset.manifest.rows("sessions")) as advance:
+        found = verify(dataset, part, advance)
+    manifest = dataset.manifest
+    rows = {table: manifest.rows(table) for table in manifest.tables}
+    scenario = str(manifest.recipe.settings["scenario"]["name"])
+    sessions = rows["sessions"]
+    result = SimulateResult(name, scenario, sessions, rows, manifest.digest, None, found)
+    table = grid(f"dataset {name}, made again", "what", "value")
+    table.add_row("parts", str(len(found.parts)))
+    table.add_row("files", str(found.n_files))
+    table.add_row("files that differ", str(len(found.differing)))
+    warnings = tuple(f"another version of {package} made it" for package in found.versions_differ)
+    status: Literal["pass", "fail"] = "fail" if found.differing else "pass"
+    outcome = Outcome(
+        "simulate",
+        result,
+        seed=manifest.recipe.seed,
+        inputs=(str(dataset.path),),
+        gates=(Gate("verify", status, float(len(found.differing)), 0.0),),
+        warnings=(*warnings, *(f"{path} differs" for path in found.differing)),
+    )
+    return finish(outcome, as_json, lambda console: console.print(table))

@@ -1,0 +1,1 @@
+"""`cpz train`. Fits nothing itself."""

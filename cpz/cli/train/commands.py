@@ -1,0 +1,118 @@
+"""`cpz train`: learn outcome models and policies from a dataset's decisions."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cpz.cli.shell.arguments import TrainArguments
+from cpz.cli.shell.options import (
+    DEFAULT_WORKSPACE,
+    DatasetOption,
+    JsonOption,
+    SeedOption,
+    WorkspaceOption,
+)
+from cpz.cli.shell.outcome import Outcome, Output, finish, here
+from cpz.cli.shell.progress import progress_bar
+
+if TYPE_CHECKING:
+    from cpz.models.trained import TrainedModel
+    from cpz.report.results.commands import TrainResult
+
+#: Assembling counts as one stage, then one per placement.
+STAGES = 4
+
+
+def train(
+    dataset: DatasetOption = "default",
+    model: Annotated[str, typer.Option("--model", help="Name of the model.")] = "default",
+    placement: Annotated[
+        list[str] | None,
+        typer.Option("--placement", help="Train only this placement; may be repeated."),
+    ] = None,
+    test_share: Annotated[
+        float, typer.Option("--test-share", help="Share of sessions held out, the latest ones.")
+    ] = 0.25,
+    epsilon: Annotated[
+        float, typer.Option("--epsilon", help="Exploration of the epsilon-greedy policy.")
+    ] = 0.1,
+    trees: Annotated[
+        int, typer.Option("--trees", min=1, max=10_000, help="Most trees of a model.")
+    ] = 400,
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels", help="auto: of the funnel where the log allows; rewards: as logged."
+        ),
+    ] = "auto",
+    seed: SeedOption = 0,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    json: JsonOption = False,
+) -> int:
+    """Train an outcome model and policies per placement; save them as a new model version.
+
+    Examples:
+        cpz train
+        cpz train --dataset mine --model mine --placement payment
+    """
+    from cpz.report.terminal.tables import train_tables
+
+    names = tuple(placement) if placement else None
+    arguments = TrainArguments(dataset, model, names, test_share, epsilon, trees, seed, labels)
+    outcome, result = run_train(arguments, workspace)
+    return finish(outcome, json, lambda console: console.print(*train_tables(result)))
+
+
+def run_train(arguments: TrainArguments, root: Path) -> "tuple[Outcome, TrainResult]":
+    """Train and save; shared with `cpz demo`."""
+    from cpz.data.dataset import open_dataset
+    from cpz.data.workspace import Workspace
+    from cpz.models.registry import save_model
+    from cpz.models.trained import TrainingConfig
+    from cpz.models.training import train as train_model
+
+    workspace = Workspace(root)
+    dataset = open_dataset(workspace, arguments.dataset)
+    config = TrainingConfig(
+        placements=arguments.placements,
+        test_share=arguments.test_share,
+        epsilon=arguments.epsilon,
+        seed=arguments.seed,
+        n_trees=arguments.trees,
+        labels=arguments.labels,
+    )
+    with progress_bar("train", STAGES) as advance:
+        trained = train_model(dataset, config, lambda _: advance(1))
+    version = save_model(workspace, arguments.model, trained)
+    result = _result(arguments.model, version, trained)
+    outcome = Outcome(
+        "train",
+        result,
+        seed=arguments.seed,
+        inputs=(str(dataset.path),),
+        outputs=(Output("model", str(workspace.model(arguments.model) / version)),),
+        next=(here(f"cpz evaluate --dataset {arguments.dataset} --model {arguments.model}", root),),
+    )
+    return outcome, result
+
+
+def _result(model: str, version: str, trained: "TrainedModel") -> "TrainResult":
+    from cpz.report.results.commands import TrainedPlacement, TrainResult
+
+    return TrainResult(
+        model=model,
+        version=version,
+        dataset=trained.dataset,
+        split=trained.split,
+        placements={
+            name: TrainedPlacement(
+                options=part.outcome.inputs.options,
+                n_trees=part.outcome.n_trees,
+                inputs=part.outcome.inputs.columns,
+                policies=part.policy_names,
+                summary=part.summary,
+            )
+            for name, part in trained.placements.items()
+        },
+    )

@@ -1,1 +1,0 @@
-"""The HTML report: `values` describes a page, `render` draws it, `format` writes its numbers."""

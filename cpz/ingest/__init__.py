@@ -1,0 +1,1 @@
+"""What comes from outside: foreign logs, experiments, canaries. May import data alone."""

@@ -1,0 +1,1 @@
+"""Metrics and unit files of experiments. May import data and ingest/logs."""

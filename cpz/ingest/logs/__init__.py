@@ -1,0 +1,1 @@
+"""Foreign logs: readers, casts, mappings, import, policy files. May import data alone."""

@@ -1,0 +1,155 @@
+"""A flat decision log for off-policy evaluation: one array a column, one row a choice."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from cpz.data.errors import DataError, UsageError
+from cpz.ingest.logs.decision_rows import (
+    DecisionRows,
+    catalogue,
+    judge_actions,
+    read_decision_rows,
+)
+from cpz.ingest.logs.mapping import DecisionMapping, Mapping
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class FlatLog:
+    """n choices of one placement, in the order of the file: row i is the file's row i + 1.
+
+    Attributes:
+        action: (n,) codes into `options`.
+        options: the K option labels.
+        reward: (n,) what the choice brought, finite.
+        propensity: (n,) the logging policy's probability of the action, in (0, 1]; None where the
+            mapping names no such column.
+        position: (n,) codes into `positions`; None where not mapped.
+        positions: the position labels, integers in numeric and texts in alphabetic order.
+        decided_at: (n,) UTC microseconds; None where not mapped.
+        unit: (n,) codes of the unit of randomisation; None where not mapped.
+        context: n rows of typed context columns.
+        placement: the placement's name.
+        n_duplicates: rows that repeat an earlier row of the file in every column; 0 where neither
+            unit nor time is mapped, since equal rows then say nothing.
+        is_closed: whether the mapping declares the catalogue, so that no option can be added.
+    """
+
+    action: Ints
+    options: tuple[str, ...]
+    reward: Floats
+    propensity: Floats | None
+    position: Ints | None
+    positions: tuple[str, ...]
+    decided_at: pl.Series | None
+    unit: Ints | None
+    context: pl.DataFrame
+    placement: str
+    n_duplicates: int
+    is_closed: bool
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+    @property
+    def n(self) -> int:
+        """Return the number of rows."""
+        return len(self.action)
+
+    @property
+    def n_actions(self) -> int:
+        """Return K."""
+        return len(self.options)
+
+    @property
+    def has_integer_actions(self) -> bool:
+        """Return whether the options are the integers 0 to K - 1, so that arrays index them."""
+        return not self.is_closed and self.options == tuple(map(str, range(self.n_actions)))
+
+
+def load_flat_log(path: Path, mapping: Mapping) -> FlatLog:
+    """Read a decision log strictly: one bad row refuses the file.
+
+    Args:
+        path: a CSV, Parquet or JSON lines file.
+        mapping: a mapping of kind "decisions". `eligible` is read but plays no part here.
+
+    Raises:
+        UsageError: the mapping is of another kind.
+        MissingColumnError: a mapped column is not in the file.
+        DataError: a propensity outside (0, 1], a reward that is not a finite number, a missing or
+            unknown action, ...; the one message gives each problem's count and first row.
+    """
+    if not isinstance(mapping, DecisionMapping):
+        raise UsageError(
+            f'{path}: evaluation needs a mapping of kind "decisions"',
+            hint="import the log with `cpz data import`, then evaluate the dataset",
+            path=str(path),
+        )
+    rows = read_decision_rows(path, mapping)
+    placement = _the_placement(rows, path)
+    actions = rows.mapped["action"]
+    declared = mapping.catalogue(placement)
+    options = catalogue(actions, declared, path)
+    judge_actions(rows.problems, actions, options, actions.is_not_null())
+    rows.problems.raise_if_any(path)
+    position, positions = _codes(rows.mapped, "position")
+    return FlatLog(
+        action=_encode(actions, options),
+        options=options,
+        reward=rows.mapped["reward"].to_numpy(),
+        propensity=_floats(rows.mapped, "propensity"),
+        position=position,
+        positions=positions,
+        decided_at=_optional(rows.mapped, "decided_at"),
+        unit=_codes(rows.mapped, "unit")[0],
+        context=rows.context,
+        placement=placement,
+        n_duplicates=_count_duplicates(rows),
+        is_closed=bool(declared),
+    )
+
+
+def _the_placement(rows: DecisionRows, path: Path) -> str:
+    names = rows.mapped["placement"].drop_nulls().unique().sort().to_list()
+    if len(names) > 1:
+        raise DataError(
+            f"{path}: {len(names)} placements ({', '.join(names[:5])}); must be one",
+            hint="keep the rows of one placement, or import the log and evaluate the dataset",
+            path=str(path),
+        )
+    return names[0] if names else "default"
+
+
+def _encode(labels: pl.Series, options: tuple[str, ...]) -> Ints:
+    codes = labels.cast(pl.String).cast(pl.Enum(options)).to_physical()
+    return codes.cast(pl.Int64).to_numpy()
+
+
+def _optional(frame: pl.DataFrame, name: str) -> pl.Series | None:
+    return frame[name] if name in frame.columns else None
+
+
+def _floats(frame: pl.DataFrame, name: str) -> Floats | None:
+    return frame[name].to_numpy() if name in frame.columns else None
+
+
+def _codes(frame: pl.DataFrame, name: str) -> tuple[Ints | None, tuple[str, ...]]:
+    """Return a column's codes and labels, integers in numeric and texts in alphabetic order."""
+    if name not in frame.columns:
+        return None, ()
+    values, codes = np.unique(frame[name].to_numpy(), return_inverse=True)
+    return codes.astype(np.int64), tuple(map(str, values))
+
+
+def _count_duplicates(rows: DecisionRows) -> int:
+    if not {"unit", "decided_at"} & set(rows.mapped.columns):
+        return 0
+    flat = rows.source.select(pl.exclude(pl.List, pl.Struct, pl.Array, pl.Object))
+    return len(flat) - flat.hash_rows().n_unique()

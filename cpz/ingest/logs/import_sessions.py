@@ -1,0 +1,99 @@
+"""A foreign session table as the sessions table."""
+
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import pyarrow as pa
+
+from cpz.data.tables import SESSIONS
+from cpz.ingest.logs import casts
+from cpz.ingest.logs.casts import Cast
+from cpz.ingest.logs.decision_rows import context_of
+from cpz.ingest.logs.import_tables import ImportedTables, context_notes, row_numbers
+from cpz.ingest.logs.mapping import SessionMapping
+from cpz.ingest.logs.readers import column, read_foreign
+from cpz.ingest.logs.row_problems import RowProblems
+from cpz.ingest.logs.unreadable import note_unreadable
+
+_IDS = {"session": "session_id", "shopper": "shopper_id"}
+_REQUIRED = ("session", "shopper", "started_at", "converted")
+_RANGES = {"csat": (1, 5), "n_items": (0, 2**31 - 1)}
+
+
+def import_sessions(path: Path, mapping: SessionMapping) -> ImportedTables:
+    """Read a session table; rows that cannot be used are noted, not refused.
+
+    Where they are not mapped, a session's id is its row number and each session has a shopper of
+    its own. Mapped ids, times and the outcome are required in each row; other columns may be empty.
+    """
+    source = read_foreign(path, mapping.separator)
+    problems = RowProblems(len(source))
+    number = row_numbers(len(source))
+    columns: dict[str, pl.Series] = {"session_id": number}
+    for key, name in msgspec.structs.asdict(mapping.columns).items():
+        if not isinstance(name, str):
+            continue
+        raw = column(source, name, path, key)
+        cast = _cast(key, raw, mapping)
+        note_unreadable(problems, key, raw, cast)
+        if key in _REQUIRED:
+            problems.add(cast.missing(), key, "missing", "given in each row")
+        columns[canonical_name(key)] = cast.values
+    _judge(problems, columns)
+    columns.setdefault("shopper_id", columns["session_id"])
+    context = context_of(source, mapping, path)
+    notes = list(context_notes("sessions", context, path))
+    if mapping.columns.shopper is None:
+        notes.append("no shopper is mapped: each session counts as its own shopper")
+    if mapping.columns.started_at is None:
+        notes.append(
+            "no time is mapped: training holds out a keyed share of the shoppers instead of the "
+            "latest sessions"
+        )
+    named = pl.DataFrame([values.alias(name) for name, values in columns.items()])
+    return ImportedTables(
+        source=source,
+        problems=problems,
+        tables={"sessions": pl.concat([named, context], how="horizontal").filter(problems.used())},
+        context={"sessions": tuple(context.columns)} if context.columns else {},
+        placements={},
+        notes=tuple(notes),
+    )
+
+
+def canonical_name(key: str) -> str:
+    """Return the sessions column that a mapping key fills.
+
+    >>> canonical_name("session"), canonical_name("revenue"), canonical_name("device")
+    ('session_id', 'revenue_minor', 'device')
+    """
+    if key in _IDS:
+        return _IDS[key]
+    return key if key in SESSIONS.names else f"{key}_minor"
+
+
+def _cast(key: str, raw: pl.Series, mapping: SessionMapping) -> Cast:
+    name = canonical_name(key)
+    if key in _IDS:
+        return casts.to_id(raw)
+    if name != key:
+        return casts.to_money(raw, mapping.minor_units)
+    kind = SESSIONS.field(name).type
+    if pa.types.is_boolean(kind):
+        return casts.to_bool(raw, mapping)
+    if pa.types.is_timestamp(kind):
+        return casts.to_time(raw, mapping)
+    if pa.types.is_integer(kind):
+        return casts.to_integer(raw)
+    return casts.to_float(raw) if pa.types.is_floating(kind) else casts.to_label(raw)
+
+
+def _judge(problems: RowProblems, columns: dict[str, pl.Series]) -> None:
+    ids = columns["session_id"]
+    problems.add(ids.is_not_null() & ~ids.is_first_distinct(), "session", "a duplicate", "unique")
+    for name, (low, high) in _RANGES.items():
+        if name in columns:
+            problems.add(
+                ~columns[name].is_between(low, high), name, "out of range", f"{low} to {high}"
+            )

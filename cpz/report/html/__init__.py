@@ -1,0 +1,1 @@
+"""A `Report` as one self-contained HTML page. Knows no command."""

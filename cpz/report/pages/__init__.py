@@ -1,0 +1,1 @@
+"""Results as the pages of runs. Computes no statistic."""

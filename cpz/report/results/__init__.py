@@ -1,0 +1,1 @@
+"""What stands under `result` in each command's JSON document: values only."""

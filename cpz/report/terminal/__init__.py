@@ -1,0 +1,1 @@
+"""Results as Rich tables. Computes no statistic."""

@@ -1,0 +1,1 @@
+"""What a simulated dataset looks like, counted from its tables. Draws nothing."""
