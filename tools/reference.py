@@ -12,8 +12,8 @@ import msgspec
 import typer
 
 from cpz.cli.app import app
+from cpz.cli.results import RESULTS
 from cpz.cli.shell.outcome import Envelope
-from cpz.report.results.commands import RESULTS
 
 ROOT = Path(__file__).parents[1]
 START, END = "<!-- options -->", "<!-- /options -->"

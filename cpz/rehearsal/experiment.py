@@ -1,34 +1,24 @@
-"""`cpz ab simulate`: one world under two policies, an experiment between them, and the truth.
+"""A rehearsed experiment: one world under two policies, an assignment between them, and the truth.
 
 Simulator and evaluator meet here: the analysis sees the assigned variants only.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import msgspec
 import polars as pl
-import tomli_w
 
-from cpz.cli.ab.runs import gates, shares_of
-from cpz.cli.shell.arguments import ExperimentArguments
-from cpz.cli.shell.outcome import Outcome, Output, command_line
-from cpz.cli.shell.progress import progress_bar
-from cpz.cli.shell.run_folder import open_run
 from cpz.data import keyed
 from cpz.data.dataset import Dataset
-from cpz.data.errors import UsageError
 from cpz.data.workspace import Workspace
 from cpz.evaluation.ab.analyze import AnalysisConfig, analyze
 from cpz.evaluation.ab.results import Comparison, ExperimentResult
 from cpz.ingest.experiments.metrics_file import Experiment, columns_of, experiment_of
-from cpz.ingest.experiments.units import unit_table
-from cpz.rehearsal.arms import Arm, arm_of
-from cpz.report.html.render import render
-from cpz.report.pages.ab import rehearsal_report
-from cpz.report.results.ab import RehearsalResult, TrueEffect
+from cpz.ingest.experiments.units import UnitTable, unit_table
+from cpz.rehearsal.arms import Arm
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario import Scenario, load_scenario
 
@@ -43,31 +33,78 @@ METRICS = {
 }
 _TOTALS = ("sessions", "orders", "revenue_eur_cents", "margin_eur_cents")
 
+Advance = Callable[[int], None]
+
 
 @dataclass(frozen=True, slots=True)
-class Rehearsed:
-    """Every shopper under both policies: totals per shopper, columns prefixed by the variant."""
+class ExperimentWorld:
+    """The world in which both variants run: a scenario, its overrides, sessions and seed."""
 
-    both: pl.DataFrame
+    scenario: str
+    overrides: tuple[str, ...]
     sessions: int
+    seed: int
+    jobs: int
 
 
-def run_experiment(
-    arguments: ExperimentArguments, root: Path, out: Path | None
-) -> tuple[Outcome, RehearsalResult]:
-    """Simulate both variants, assign, analyse, and set the truth beside it."""
-    shares = shares_of(arguments.split)
-    if len(shares) != 2:
-        raise UsageError(
-            f"--split {arguments.split!r}: a simulated experiment has two variants",
-            hint="for example 50/50",
-        )
-    workspace = Workspace(root)
-    arms = (
-        arm_of(arguments.control, arguments.placement, workspace),
-        arm_of(arguments.treatment, arguments.placement, workspace),
-    )
-    rehearsed = rehearse(arms, arguments)
+@dataclass(frozen=True, slots=True)
+class TrueEffect:
+    """The exact effect on the very shoppers of a simulated experiment.
+
+    Both variants were run on all of them with the same noise, so the effect is a difference of two
+    known numbers.
+
+    Attributes:
+        control: the metric had every shopper been in the control.
+        treatment: the metric had every shopper been in the treatment.
+        absolute: treatment - control.
+        relative: treatment / control - 1; null where the control's is 0.
+        is_covered: whether the interval (adjusted where there is a covariate) holds `absolute`.
+    """
+
+    control: float
+    treatment: float
+    absolute: float
+    relative: float
+    is_covered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedExperiment:
+    """An experiment between two policies, its analysis, and the truth beside it.
+
+    Attributes:
+        experiment: what was measured, as a metrics file says it.
+        units: one row per shopper: what a shop would have logged.
+        table: the units as read.
+        analysis: of the assigned variants only.
+        truth: the exact effects, by metric.
+    """
+
+    experiment: Experiment
+    units: pl.DataFrame
+    table: UnitTable
+    analysis: ExperimentResult
+    truth: Mapping[str, TrueEffect]
+
+
+def rehearse_experiment(
+    arms: tuple[Arm, Arm],
+    world: ExperimentWorld,
+    shares: tuple[float, float],
+    config: AnalysisConfig,
+    progress: Advance,
+) -> RehearsedExperiment:
+    """Simulate both variants, assign, analyse, and set the truth beside it.
+
+    Args:
+        arms: control and treatment.
+        world: where they run.
+        shares: planned shares of control and treatment; any scale.
+        config: of the analysis.
+        progress: called with the sessions finished since its last call.
+    """
+    both = rehearse(arms, world, progress)
     experiment = experiment_of(
         {
             "unit": "shopper_id",
@@ -78,77 +115,47 @@ def run_experiment(
         },
         "the rehearsal's metrics",
     )
-    units = observed(rehearsed.both, shares[0] / sum(shares), arguments.seed)
+    units = observed(both, shares[0] / sum(shares), world.seed)
     table = unit_table(units, experiment, Path("units.parquet"))
-    analysis = analyze(table, experiment, AnalysisConfig(alpha=arguments.alpha))
-    result = RehearsalResult(
-        placement=arguments.placement,
-        control=arguments.control,
-        treatment=arguments.treatment,
-        scenario=arguments.scenario,
-        sessions=rehearsed.sessions,
-        shoppers=len(units),
-        analysis=analysis,
-        truth=true_effects(rehearsed.both, experiment, analysis),
-    )
-    settings = {"ab simulate": {**asdict(arguments), "jobs": None}}
-    folder = open_run(workspace, "ab", settings, out)
-    html = render(rehearsal_report(result, folder.config, command_line(), table.warnings))
-    files = (folder.path / "units.parquet", folder.path / "metrics.toml")
-    units.write_parquet(files[0])
-    files[1].write_text(_toml(experiment), encoding="utf-8")
-    outcome = Outcome(
-        "ab simulate",
-        result,
-        seed=arguments.seed,
-        gates=gates(analysis, experiment),
-        warnings=table.warnings,
-        outputs=(*folder.write(result, html), Output("units", str(files[0]))),
-        next=(f"cpz ab analyze {files[0]} --metrics {files[1]}",),
-    )
-    return outcome, result
+    analysis = analyze(table, experiment, config)
+    truth = true_effects(both, experiment, analysis)
+    return RehearsedExperiment(experiment, units, table, analysis, truth)
 
 
-def _toml(experiment: Experiment) -> str:
-    plain = msgspec.to_builtins(experiment)
-    metrics = {
-        name: {key: value for key, value in metric.items() if value is not None}
-        for name, metric in plain.pop("metrics").items()
-    }
-    top = {key: value for key, value in plain.items() if value is not None}
-    return tomli_w.dumps({**top, "metrics": metrics})
+def sessions_to_simulate(arms: tuple[Arm, Arm], world: ExperimentWorld) -> int:
+    """Return how many sessions `rehearse_experiment` simulates over all its runs."""
+    return (2 + all(arm.is_trained for arm in arms)) * world.sessions
 
 
-def rehearse(arms: tuple[Arm, Arm], arguments: ExperimentArguments) -> Rehearsed:
-    """Run the world under both policies on the same seed, so that all noise is shared."""
-    n_runs = 2 + all(arm.is_trained for arm in arms)
-    with (
-        TemporaryDirectory(prefix="cpz-ab-") as folder,
-        progress_bar("simulate", n_runs * arguments.sessions) as advance,
-    ):
+def rehearse(arms: tuple[Arm, Arm], world: ExperimentWorld, progress: Advance) -> pl.DataFrame:
+    """Run the world under both policies on the same seed, so that all noise is shared.
+
+    Returns:
+        Every shopper under both policies: totals per shopper, columns prefixed by the variant.
+    """
+    with TemporaryDirectory(prefix="cpz-ab-") as folder:
         workspace = Workspace(Path(folder))
-        config = SimulationConfig("", arguments.sessions, arguments.seed, arguments.jobs)
         # profiles do not depend on the policy; a trained one reads them, so a plain run goes first
         order = sorted((0, 1), key=lambda index: arms[index].is_trained)
         totals: dict[int, pl.DataFrame] = {}
         shoppers: pl.DataFrame | None = None
         if all(arm.is_trained for arm in arms):
-            plain = load_scenario(arguments.scenario, arguments.overrides)
-            named = _named(config, "profiles")
-            shoppers = simulate(workspace, plain, named, advance).frame("shoppers")
+            plain = load_scenario(world.scenario, world.overrides)
+            config = _config(world, "profiles")
+            shoppers = simulate(workspace, plain, config, progress).frame("shoppers")
         for index in order:
             arm = arms[index]
-            scenario = load_scenario(arguments.scenario, (*arguments.overrides, *arm.overrides))
+            scenario = load_scenario(world.scenario, (*world.overrides, *arm.overrides))
             policies = arm.policies(shoppers) if shoppers is not None else None
-            named = _named(config, f"arm-{index}")
-            dataset = simulate(workspace, scenario, named, advance, policies)
+            config = _config(world, f"arm-{index}")
+            dataset = simulate(workspace, scenario, config, progress, policies)
             shoppers = dataset.frame("shoppers") if shoppers is None else shoppers
             totals[index] = shopper_totals(dataset, scenario)
-    return Rehearsed(side_by_side(totals[0], totals[1]), arguments.sessions)
+    return side_by_side(totals[0], totals[1])
 
 
-def _named(config: SimulationConfig, name: str) -> SimulationConfig:
-    return SimulationConfig(name, config.n_sessions, config.seed, config.jobs)
+def _config(world: ExperimentWorld, name: str) -> SimulationConfig:
+    return SimulationConfig(name, world.sessions, world.seed, world.jobs)
 
 
 def shopper_totals(dataset: Dataset, scenario: Scenario) -> pl.DataFrame:

@@ -1,11 +1,33 @@
 """Where estimate and truth meet: the exact value of policies on the sessions evaluated."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from cpz.data.dataset import Dataset
 from cpz.evaluation.placement_study import PlacementStudy
-from cpz.report.results.commands import TrueValues
 from cpz.simulator.true_value import expected_rewards, logging_propensities, true_value
+
+
+@dataclass(frozen=True, slots=True)
+class TrueValues:
+    """Exact values on the very sessions that were evaluated, known because they are simulated.
+
+    Attributes:
+        policy_value: expected reward per session under the policy.
+        logging_value: the same under the logging policy.
+        uplift: their difference.
+        best_value: the most that any policy could reach, knowing even latent tastes.
+        policies: the value of each compared policy.
+        is_covered: per estimator, whether its interval holds the true policy value.
+    """
+
+    policy_value: float
+    logging_value: float
+    uplift: float
+    best_value: float
+    policies: dict[str, float]
+    is_covered: dict[str, bool]
 
 
 def true_values(dataset: Dataset, study: PlacementStudy) -> TrueValues:

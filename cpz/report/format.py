@@ -78,10 +78,19 @@ class Unit:
 
 PERCENT = Unit(UnitKind.PERCENT)
 POINTS = Unit(UnitKind.POINTS, is_signed=True)
+SIGNED_PERCENT = Unit(UnitKind.PERCENT, is_signed=True)
 COUNT = Unit(UnitKind.COUNT)
 PLAIN = Unit(UnitKind.PLAIN)
+SIGNED = Unit(UnitKind.PLAIN, is_signed=True)
 P_VALUE = Unit(UnitKind.P_VALUE)
 MILLISECONDS = Unit(UnitKind.MILLISECONDS)
+
+
+def signed(unit: Unit) -> Unit:
+    """Return the unit of a difference of two values in `unit`."""
+    if unit.kind is UnitKind.PERCENT:
+        return POINTS
+    return Unit(unit.kind, unit.currency, is_signed=True)
 
 
 def money(currency: str, *, is_signed: bool = False) -> Unit:

@@ -7,13 +7,13 @@ from rich.console import Console
 
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.canary.monitor import ALPHA, monitor
-from cpz.evaluation.canary.plan import information_limit, plan_steps
+from cpz.evaluation.canary.plan import CanaryPlan, information_limit, plan_steps
 from cpz.ingest.canaries.counts import Group, Hour, Sums
 from cpz.rehearsal.ramp_arguments import Injection
 from cpz.report.chart_values import LineChart
 from cpz.report.html.render import render
 from cpz.report.pages.canary import canary_report
-from cpz.report.results.canary import CanaryPlan, CanaryResult
+from cpz.report.results.canary import CanaryResult
 from cpz.report.terminal.canary import plan_tables, simulate_tables
 from cpz.report.values import Status
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from cpz.data.errors import UsageError
-from cpz.rehearsal.ramp import Ramp, Visits, injected, ramp_hours, true_effect
+from cpz.rehearsal.hourly_sums import Ramp, ramp_hours
 from cpz.rehearsal.ramp_arguments import Injection, parse_allowed, parse_injection, parse_ramp
+from cpz.rehearsal.visits import Visits, injected, true_effect
 
 Cli = Callable[..., Any]
 ROOT = Path(__file__).parents[2]

@@ -241,7 +241,8 @@ def test_every_check_that_is_not_ok_names_a_fix() -> None:
 
 def test_examining_imports_no_heavy_package() -> None:
     code = (
-        "import json, sys; from pathlib import Path; from cpz.cli.machine.environment import examine; "
+        "import json, sys; from pathlib import Path; "
+        "from cpz.cli.machine.environment import examine; "
         "examine(Path('.')); print(json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

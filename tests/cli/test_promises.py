@@ -9,7 +9,7 @@ from cpz.cli.shell.arguments import EvaluateArguments, SimulateArguments, TrainA
 from cpz.cli.simulate.commands import run_simulate
 from cpz.cli.train.commands import run_train
 from cpz.data.tables import PLACEMENTS
-from cpz.report.results.commands import PlacementResult
+from cpz.report.results.evaluate import PlacementResult
 
 #: Under a coverage of 95 % fewer than 90 of 100 intervals hold the truth with probability 1.1 %
 #: (binomial); the seeds are fixed, so the outcome is too. Runs share nothing but the code.

@@ -171,7 +171,7 @@ def simulate(
         cpz ab simulate --control popularity --treatment default@champion:greedy
         cpz ab simulate --control logging --treatment epsilon:0.1 --placement shipping --split 80/20
     """
-    from cpz.rehearsal.experiment import run_experiment
+    from cpz.cli.ab.rehearse import run_experiment
 
     arguments = ExperimentArguments(
         control=control,

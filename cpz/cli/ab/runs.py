@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from cpz.cli.shell.arguments import AnalyzeArguments, PlanArguments
-from cpz.cli.shell.outcome import Gate, Outcome, Output, command_line
+from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.run_folder import RunFolder, ensure_out, to_toml
 from cpz.data.errors import UsageError, nearest
 from cpz.evaluation.ab.analyze import AnalysisConfig, analyze
@@ -25,6 +25,7 @@ from cpz.evaluation.ab.results import ExperimentResult, Verdict
 from cpz.ingest.experiments.metrics_file import Experiment, load_experiment
 from cpz.ingest.experiments.unit_files import load_past_units, load_units
 from cpz.ingest.experiments.units import UnitTable
+from cpz.report.gate import Gate
 
 TESTS = ("welch", "z")
 Status = Literal["pass", "fail", "no data"]

@@ -12,9 +12,10 @@ from cpz.bench.limit import Limit, read_limit, relative_figure
 from cpz.bench.registry import find_suite, suite_digest
 from cpz.bench.results import BenchResult, Verdict
 from cpz.bench.suite import SuiteConfig, run_suite, sizes_of
-from cpz.cli.shell.outcome import Gate, Outcome, Output
+from cpz.cli.shell.outcome import Outcome, Output
 from cpz.cli.shell.progress import progress_bar
 from cpz.data.errors import UsageError
+from cpz.report.gate import Gate
 from cpz.report.terminal.tables import grid, styled
 
 

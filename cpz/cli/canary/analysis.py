@@ -17,13 +17,13 @@ from cpz.data.workspace import Workspace
 from cpz.evaluation.canary.guardrails import Guardrail, guarded
 from cpz.evaluation.canary.ledger import Opened, further_entries
 from cpz.evaluation.canary.monitor import ALPHA, Watched, conclude, follow
-from cpz.evaluation.canary.plan import plan_counts
+from cpz.evaluation.canary.plan import CanaryPlan, plan_counts
 from cpz.ingest.canaries.count_files import GUARDED, RampCounts, read_ramp_counts
 from cpz.ingest.canaries.counts import pooled
 from cpz.rehearsal.ramp_arguments import parse_allowed
 from cpz.report.html.render import render
 from cpz.report.pages.canary import analysis_report
-from cpz.report.results.canary import CanaryAnalysis, CanaryPlan
+from cpz.report.results.canary import CanaryAnalysis
 
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
 

@@ -14,13 +14,14 @@ from cpz.cli.shell.options import (
     SetOption,
     WorkspaceOption,
 )
-from cpz.cli.shell.outcome import Gate, Outcome, finish
+from cpz.cli.shell.outcome import Outcome, finish
 from cpz.cli.simulate.commands import default_jobs
 from cpz.ingest.canaries.counts import CountedUnit
+from cpz.report.gate import Gate
 
 if TYPE_CHECKING:
     from cpz.evaluation.canary.judge import Judgment
-    from cpz.report.results.canary import CanaryPlan
+    from cpz.evaluation.canary.plan import CanaryPlan
 
 app = typer.Typer(
     name="canary", help="Watch a ramp, judge metric series, replay decisions.", no_args_is_help=True

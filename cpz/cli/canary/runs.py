@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import numpy as np
-import polars as pl
 
 from cpz import __version__
 from cpz.cli.shell.arguments import CanaryArguments
-from cpz.cli.shell.outcome import Gate, Outcome, Output, command_line
+from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.progress import progress_bar
 from cpz.cli.shell.run_folder import open_run
 from cpz.data.errors import DataError
@@ -31,22 +29,16 @@ from cpz.evaluation.canary.ledger import (
     replay,
 )
 from cpz.evaluation.canary.monitor import ALPHA, monitor
-from cpz.evaluation.canary.plan import information_limit, plan_steps
+from cpz.evaluation.canary.plan import CanaryPlan, information_limit
 from cpz.ingest.canaries.count_files import ramp_csv
-from cpz.rehearsal.arms import Arm, arm_of
-from cpz.rehearsal.ramp import (
-    Ramp,
-    Visits,
-    WorldRun,
-    injected,
-    ramp_hours,
-    run_world,
-    true_effect,
-)
+from cpz.rehearsal.arms import arm_of
+from cpz.rehearsal.hourly_sums import Ramp
+from cpz.rehearsal.ramp import WorldRun, finish_ramp, plan_ramp, start_ramp
 from cpz.rehearsal.ramp_arguments import parse_allowed, parse_injection, parse_ramp
+from cpz.report.gate import Gate
 from cpz.report.html.render import render
 from cpz.report.pages.canary import canary_report
-from cpz.report.results.canary import CanaryAnalysis, CanaryPlan, CanaryResult, ReplayResult
+from cpz.report.results.canary import CanaryAnalysis, CanaryResult, ReplayResult
 
 Announce = Callable[[CanaryPlan], None]
 NOTHING_TO_TELL = 4
@@ -81,16 +73,13 @@ def run_simulate(
     scenario = run.scenario(arms[0])  # refuse a bad one before anything is written
     folder = open_run(workspace, "canary", {"canary simulate": asdict(arguments)})
 
-    known = _shoppers(run, arguments.placement) if arms[0].is_trained else None
-    baseline, shoppers = _world(run, arms[0], known)
-    plan = _plan(shares, arguments, baseline, rails)
+    started = start_ramp(run, arms[0], progress_bar)
+    plan = plan_ramp(started.baseline, shares, ramp.hours_per_step, rails[0])
     announce(plan)
     is_same = arguments.baseline == arguments.canary
-    clean = baseline if is_same else _world(run, arms[1], shoppers)[0]
-    canary = injected(clean, injection, arguments.seed)
-    hours = ramp_hours(baseline, canary, ramp)
+    rehearsed = finish_ramp(started, None if is_same else arms[1], injection, progress_bar)
+    hours, effect = rehearsed.hours, rehearsed.true_effect
     watched = monitor(hours, rails, ALPHA)
-    effect = true_effect(baseline, canary)
     limit = information_limit(hours, effect, ALPHA) if effect < 0 else None
     result = CanaryResult.of(policies, injection, plan, watched, effect, limit)
 
@@ -126,31 +115,6 @@ def recorded_entries(ledger: Path) -> list[Entry]:
 def exit_code(result: CanaryResult | CanaryAnalysis, code: int) -> int:
     """Return 4 where there was not enough data to decide, else the outcome's own code."""
     return NOTHING_TO_TELL if result.state in ("no_data", "too_little_data") else code
-
-
-def _world(run: WorldRun, arm: Arm, shoppers: pl.DataFrame | None) -> tuple[Visits, pl.DataFrame]:
-    with progress_bar("simulate", run.n_sessions) as advance:
-        return run_world(run, arm, shoppers if arm.is_trained else None, advance)
-
-
-def _shoppers(run: WorldRun, placement: str) -> pl.DataFrame:
-    """Return the world's shoppers: no policy changes them, and a trained one knows them."""
-    return _world(run, Arm(placement), None)[1]
-
-
-def _plan(
-    shares: tuple[float, ...],
-    arguments: CanaryArguments,
-    baseline: Visits,
-    rails: tuple[Guardrail, ...],
-) -> CanaryPlan:
-    """Plan from what the baseline's run shows: its conversion and its first visits an hour."""
-    n_hours = sum(share < 1 for share in shares) * arguments.hours_per_step
-    inside = baseline.hour < n_hours
-    per_hour = len(np.unique(baseline.shopper[inside])) / n_hours
-    rate = float(baseline.converted[inside].mean()) if inside.any() else 0.0
-    steps = plan_steps(shares, arguments.hours_per_step, per_hour, rate, rails[0], ALPHA)
-    return CanaryPlan(ALPHA, rate, per_hour, steps)
 
 
 def _opened(arguments: CanaryArguments, ramp: Ramp, rails: tuple[Guardrail, ...]) -> Opened:

@@ -12,7 +12,8 @@ from cpz.cli.shell.options import (
     JsonOption,
     WorkspaceOption,
 )
-from cpz.cli.shell.outcome import Gate, Outcome, Output, finish, here
+from cpz.cli.shell.outcome import Outcome, Output, finish, here
+from cpz.report.gate import Gate
 
 app = typer.Typer(name="data", help="Import foreign logs and check datasets.", no_args_is_help=True)
 
@@ -37,7 +38,7 @@ def import_(
     from cpz.data.workspace import Workspace
     from cpz.ingest.logs.importing import import_log
     from cpz.ingest.logs.mapping import load_mapping
-    from cpz.report.results.commands import ImportResult
+    from cpz.report.results.data import ImportResult
     from cpz.report.terminal.tables import import_tables
 
     report = import_log(Workspace(workspace), file, load_mapping(map_), dataset, force)

@@ -14,7 +14,7 @@ from cpz.cli.simulate.commands import default_jobs, run_simulate
 from cpz.cli.train.commands import run_train
 
 if TYPE_CHECKING:
-    from cpz.report.results.commands import DemoResult
+    from cpz.report.results.demo import DemoResult
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def run_demo(sessions: int, seed: int, jobs: int, root: Path) -> "tuple[Outcome,
     """Run every step in a row, timing each."""
     from cpz.cli.demo import steps as demo_steps
     from cpz.cli.evaluate.runs import run_evaluate
-    from cpz.report.results.commands import DemoResult
+    from cpz.report.results.demo import DemoResult
 
     clock = _Clock({})
     world = SimulateArguments("baseline", (), sessions, seed, NAME, jobs)

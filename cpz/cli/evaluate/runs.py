@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from cpz.cli.shell.arguments import EvaluateArguments
-from cpz.cli.shell.outcome import Gate, Outcome, Output, command_line
+from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.progress import progress_bar
 from cpz.cli.shell.run_folder import open_out, open_run
 from cpz.data.dataset import Dataset, open_dataset
@@ -29,17 +27,12 @@ from cpz.ingest.logs.mapping import load_mapping
 from cpz.ingest.logs.policy_files import load_policy_file
 from cpz.ingest.logs.q_hat_files import load_q_hat
 from cpz.models.registry import load_model
-from cpz.rehearsal.true_values import true_values
+from cpz.rehearsal.true_values import TrueValues, true_values
 from cpz.report.format import PERCENT, PLAIN, Unit
+from cpz.report.gate import Gate
 from cpz.report.html.render import render
 from cpz.report.pages.evaluation import evaluation_report
-from cpz.report.results.commands import (
-    EvaluateResult,
-    PlacementResult,
-    Predictive,
-    TrueValues,
-    evaluate_result,
-)
+from cpz.report.results.evaluate import EvaluateResult, PlacementResult, Predictive, evaluate_result
 
 FLAT_DEFAULT_POLICY = EvaluateArguments().policy
 
@@ -135,7 +128,7 @@ def run_evaluate_log(
     study = evaluate_log(log, policy, q_hat, config)
     lead = _placement(log.placement, arguments.policy, study.off_policy, study.outcome_model)
     result = evaluate_result(lead, {log.placement: lead}, {})
-    unit = PERCENT if np.isin(log.reward, (0.0, 1.0)).all() else PLAIN
+    unit = PERCENT if log.is_binary else PLAIN
     outputs: tuple[Output, ...] = ()
     if out is not None:
         folder = open_out(out, {"evaluate": asdict(arguments), "log": str(log_path)})

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from cpz.cli.shell.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
-from cpz.cli.shell.outcome import Gate, Outcome, finish
+from cpz.cli.shell.outcome import Outcome, finish
+from cpz.report.gate import Gate
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,12 +8,13 @@ import msgspec
 from rich.console import RenderableType
 
 from cpz.cli.serve.runs import missing_extra
-from cpz.cli.shell.outcome import Gate, Outcome, command_line
+from cpz.cli.shell.outcome import Outcome, command_line
 from cpz.cli.shell.run_folder import open_run
 from cpz.data.dataset import open_dataset
 from cpz.data.errors import NotEnoughDataError, NotFoundError, UsageError, nearest
 from cpz.data.workspace import Workspace
 from cpz.report.format import COUNT, MILLISECONDS, PLAIN, format_value
+from cpz.report.gate import Gate
 from cpz.report.html.render import render
 from cpz.report.pages.load import load_report
 from cpz.report.terminal.tables import grid, spaced

@@ -7,26 +7,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cpz import __version__
 from cpz.cli.shell.options import DEFAULT_WORKSPACE
 from cpz.cli.shell.streams import write_document
+from cpz.report.gate import Gate
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """A check with a limit. A failed gate makes the exit code 1 and changes nothing else."""
-
-    id: str
-    status: Literal["pass", "fail", "no data"]
-    value: float | str | None
-    limit: float | str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,13 @@ from cpz.cli.shell.options import (
     SetOption,
     WorkspaceOption,
 )
-from cpz.cli.shell.outcome import Gate, Outcome, Output, finish, here
+from cpz.cli.shell.outcome import Outcome, Output, finish, here
 from cpz.cli.shell.progress import progress_bar
+from cpz.report.gate import Gate
 
 if TYPE_CHECKING:
     from cpz.data.workspace import Workspace
-    from cpz.report.results.commands import SimulateResult
+    from cpz.report.results.simulate import SimulateResult
 
 MAX_DEFAULT_JOBS = 8
 
@@ -125,7 +126,7 @@ def run_simulate(
     from cpz.data.dataset import refuse_to_replace_imported
     from cpz.data.workspace import Workspace
     from cpz.rehearsal.replaced_policies import read_replaced
-    from cpz.report.results.commands import SimulateResult
+    from cpz.report.results.simulate import SimulateResult
     from cpz.simulator.run import SimulationConfig
     from cpz.simulator.run import simulate as simulate_world
     from cpz.simulator.scenario import load_scenario
@@ -190,7 +191,7 @@ def run_verify(name: str, part: int, root: Path, *, as_json: bool) -> int:
     """Make parts of a dataset again, compare their hashes, and say which differ."""
     from cpz.data.dataset import open_dataset
     from cpz.data.workspace import Workspace
-    from cpz.report.results.commands import SimulateResult
+    from cpz.report.results.simulate import SimulateResult
     from cpz.report.terminal.tables import grid
     from cpz.simulator.verify import verify
 

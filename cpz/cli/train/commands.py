@@ -18,7 +18,7 @@ from cpz.cli.shell.progress import progress_bar
 
 if TYPE_CHECKING:
     from cpz.models.trained import TrainedModel
-    from cpz.report.results.commands import TrainResult
+    from cpz.report.results.train import TrainResult
 
 #: Assembling counts as one stage, then one per placement.
 STAGES = 4
@@ -98,7 +98,7 @@ def run_train(arguments: TrainArguments, root: Path) -> "tuple[Outcome, TrainRes
 
 
 def _result(model: str, version: str, trained: "TrainedModel") -> "TrainResult":
-    from cpz.report.results.commands import TrainedPlacement, TrainResult
+    from cpz.report.results.train import TrainedPlacement, TrainResult
 
     return TrainResult(
         model=model,

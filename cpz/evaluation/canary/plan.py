@@ -40,6 +40,23 @@ class StepPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CanaryPlan:
+    """What the ramp can and cannot detect, said before it starts.
+
+    Attributes:
+        alpha: the probability of ever rolling back a harmless change, at most.
+        conversion: of the baseline.
+        units_per_hour: shoppers that come for the first time, an hour.
+        steps: one per step of the ramp.
+    """
+
+    alpha: float
+    conversion: float
+    units_per_hour: float
+    steps: tuple[StepPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class InformationLimit:
     """How fast any method could have seen a loss of conversion of a known size.
 

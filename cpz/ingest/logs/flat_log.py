@@ -68,6 +68,11 @@ class FlatLog:
         return len(self.options)
 
     @property
+    def is_binary(self) -> bool:
+        """Return whether every reward is 0 or 1."""
+        return bool(np.isin(self.reward, (0.0, 1.0)).all())
+
+    @property
     def has_integer_actions(self) -> bool:
         """Return whether the options are the integers 0 to K - 1, so that arrays index them."""
         return not self.is_closed and self.options == tuple(map(str, range(self.n_actions)))

@@ -1,12 +1,11 @@
 """The pages of `cpz ab`: what the experiment says, the evidence, and how far to trust it."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
 from cpz import __version__
 from cpz.evaluation.ab.results import Comparison, ExperimentResult, Sequential, Verdict
-from cpz.ingest.experiments.metrics_file import MINOR_UNITS
+from cpz.report.ab_words import EXCHANGED, amounts_sentence
 from cpz.report.chart_values import (
     Interval,
     IntervalChart,
@@ -20,8 +19,8 @@ from cpz.report.format import (
     P_VALUE,
     PERCENT,
     PLAIN,
-    Unit,
-    UnitKind,
+    SIGNED,
+    SIGNED_PERCENT,
     format_interval,
     format_value,
     interval_digits,
@@ -39,9 +38,6 @@ from cpz.report.values import (
     label_and_numbers,
 )
 
-SIGNED_PERCENT = Unit(UnitKind.PERCENT, is_signed=True)
-SIGNED = Unit(UnitKind.PLAIN, is_signed=True)
-
 STATUS = {
     Verdict.BETTER: Status.OK,
     Verdict.NON_INFERIOR: Status.OK,
@@ -53,9 +49,6 @@ STATUS = {
     Verdict.RATIO_MISMATCH: Status.STOP,
 }
 
-
-#: What the rehearsal does with its markets' currencies.
-EXCHANGED = "amounts in euros at the scenario's rates"
 
 #: Bounds of the page: charts of sequences, and looks shown in each.
 MAX_CHARTS = 6
@@ -96,20 +89,6 @@ def rehearsal_report(
         f"{format_value(result.shoppers, COUNT)} shoppers under each policy; {EXCHANGED}.",
         sections=sections,
     )
-
-
-def amounts_sentence(amounts: Mapping[str, str]) -> str:
-    """Say which metrics are amounts of money, and in what; nothing where no column says it.
-
-    >>> amounts_sentence({"revenue": "euro cents", "margin": "euro cents"})
-    'In euro cents: revenue, margin.'
-    """
-    said = []
-    for unit in dict.fromkeys(amounts.values()):
-        names = ", ".join(name for name, other in amounts.items() if other == unit)
-        mixed = ", whatever the currency of each row" if unit == MINOR_UNITS else ""
-        said.append(f"In {unit}{mixed}: {names}.")
-    return " ".join(said)
 
 
 def _best(found: Comparison) -> tuple[float, tuple[float, float]]:

@@ -7,8 +7,17 @@ from typing import TypeVar
 
 from cpz import __version__
 from cpz.evaluation.canary.non_inferiority import LEVEL, Effect
+from cpz.evaluation.canary.plan import CanaryPlan
 from cpz.ingest.canaries.counts import Group, Hour
-from cpz.rehearsal.ramp import SERVICE
+from cpz.rehearsal.visits import SERVICE
+from cpz.report.canary_words import (
+    NOTHING,
+    effect_unit,
+    level_unit,
+    limit_sentence,
+    share_text,
+    sizes_sentence,
+)
 from cpz.report.chart_values import Interval, Line, LineChart, Reference
 from cpz.report.format import (
     COUNT,
@@ -17,15 +26,7 @@ from cpz.report.format import (
     format_interval,
     format_value,
 )
-from cpz.report.results.canary import CanaryAnalysis, CanaryPlan, CanaryResult
-from cpz.report.terminal.canary import (
-    NOTHING,
-    effect_unit,
-    level_unit,
-    limit_sentence,
-    share_text,
-    sizes_sentence,
-)
+from cpz.report.results.canary import CanaryAnalysis, CanaryResult
 from cpz.report.values import KeyFigure, Note, Report, Section, Status, Table
 
 VERDICT_STATUS = {"promote": Status.OK, "hold": Status.CAUTION, "rollback": Status.STOP}

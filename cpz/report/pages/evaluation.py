@@ -26,9 +26,9 @@ from cpz.report.format import (
     format_value,
     interval_digits,
     p_value_sentence,
+    signed,
 )
-from cpz.report.results.commands import EvaluateResult, PlacementResult
-from cpz.report.terminal.tables import signed
+from cpz.report.results.evaluate import EvaluateResult, PlacementResult
 from cpz.report.values import (
     Block,
     KeyFigure,

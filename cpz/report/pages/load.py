@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from cpz import __version__
-from cpz.cli.shell.outcome import Gate
 from cpz.report.chart_values import BarChart, BarSeries, Line, LineChart
 from cpz.report.format import COUNT, MILLISECONDS, PERCENT, PLAIN, format_value
+from cpz.report.gate import Gate
 from cpz.report.values import Block, KeyFigure, Note, Report, Section, Status, Table
 from cpz.serving.load.results import Latency, LoadResult
 

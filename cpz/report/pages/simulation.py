@@ -14,7 +14,7 @@ from cpz.report.chart_values import (
     LineChart,
 )
 from cpz.report.format import COUNT, PERCENT, PLAIN, POINTS, format_value
-from cpz.report.results.commands import SimulateResult
+from cpz.report.results.simulate import SimulateResult
 from cpz.report.values import (
     Block,
     KeyFigure,

@@ -4,28 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cpz.evaluation.ab.results import ExperimentResult
-
-
-@dataclass(frozen=True, slots=True)
-class TrueEffect:
-    """The exact effect on the very shoppers of a simulated experiment.
-
-    Both variants were run on all of them with the same noise, so the effect is a difference of two
-    known numbers.
-
-    Attributes:
-        control: the metric had every shopper been in the control.
-        treatment: the metric had every shopper been in the treatment.
-        absolute: treatment - control.
-        relative: treatment / control - 1; null where the control's is 0.
-        is_covered: whether the interval (adjusted where there is a covariate) holds `absolute`.
-    """
-
-    control: float
-    treatment: float
-    absolute: float
-    relative: float
-    is_covered: bool
+from cpz.rehearsal.experiment import TrueEffect
 
 
 @dataclass(frozen=True, slots=True)

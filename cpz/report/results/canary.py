@@ -8,7 +8,7 @@ from cpz.evaluation.canary.judge import Judge, Judgment
 from cpz.evaluation.canary.ledger import ReplayedRun
 from cpz.evaluation.canary.monitor import Decision, Look, State, Watched
 from cpz.evaluation.canary.non_inferiority import Effect
-from cpz.evaluation.canary.plan import InformationLimit, StepPlan
+from cpz.evaluation.canary.plan import CanaryPlan, InformationLimit
 from cpz.evaluation.canary.score import GroupScore, Verdict
 from cpz.ingest.canaries.count_files import RampCounts
 from cpz.rehearsal.ramp_arguments import Injection
@@ -37,23 +37,6 @@ class JudgeResult:
             groups=score.groups,
             metrics=found.metrics,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class CanaryPlan:
-    """What the ramp can and cannot detect, said before it starts.
-
-    Attributes:
-        alpha: the probability of ever rolling back a harmless change, at most.
-        conversion: of the baseline.
-        units_per_hour: shoppers that come for the first time, an hour.
-        steps: one per step of the ramp.
-    """
-
-    alpha: float
-    conversion: float
-    units_per_hour: float
-    steps: tuple[StepPlan, ...]
 
 
 @dataclass(frozen=True, slots=True)

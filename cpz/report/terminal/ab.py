@@ -8,17 +8,19 @@ from rich.text import Text
 
 from cpz.evaluation.ab.plan import MetricPlan, PlanResult
 from cpz.evaluation.ab.results import Comparison, ExperimentResult, Verdict
+from cpz.report.ab_words import EXCHANGED, amounts_sentence
 from cpz.report.format import (
     COUNT,
     P_VALUE,
     PERCENT,
     PLAIN,
+    SIGNED,
+    SIGNED_PERCENT,
     format_interval,
     format_value,
     interval_digits,
     p_value_sentence,
 )
-from cpz.report.pages.ab import EXCHANGED, SIGNED, SIGNED_PERCENT, amounts_sentence
 from cpz.report.results.ab import RehearsalResult
 from cpz.report.terminal.tables import grid, spaced, styled
 

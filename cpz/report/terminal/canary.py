@@ -4,24 +4,25 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cpz.evaluation.canary.classification import Classification, Label
-from cpz.evaluation.canary.guardrails import Metric
 from cpz.evaluation.canary.judge import Judgment
-from cpz.evaluation.canary.non_inferiority import Effect
+from cpz.evaluation.canary.plan import CanaryPlan
+from cpz.report.canary_words import (
+    NOTHING,
+    effect_unit,
+    level_unit,
+    limit_sentence,
+    share_text,
+    sizes_sentence,
+)
 from cpz.report.format import (
     COUNT,
-    MILLISECONDS,
     P_VALUE,
     PERCENT,
     PLAIN,
-    POINTS,
-    Unit,
-    UnitKind,
     format_interval,
     format_value,
-    money,
-    p_value_sentence,
 )
-from cpz.report.results.canary import CanaryAnalysis, CanaryPlan, CanaryResult, ReplayResult
+from cpz.report.results.canary import CanaryAnalysis, CanaryResult, ReplayResult
 from cpz.report.terminal.tables import grid, spaced, styled
 
 COLOURS = {
@@ -33,33 +34,6 @@ COLOURS = {
     "rollback": "red",
 }
 _LABEL_COLOURS = {Label.PASS: "green", Label.NODATA: "yellow"}
-
-NOTHING = "nothing"
-RELATIVE = Unit(UnitKind.PERCENT, is_signed=True)
-LEVELS = {
-    Metric.CONVERSION: PERCENT,
-    Metric.LATENCY_MS: MILLISECONDS,
-    Metric.ERROR_RATE: PERCENT,
-}
-DIFFERENCES = {
-    Metric.LATENCY_MS: Unit(UnitKind.MILLISECONDS, is_signed=True),
-    Metric.ERROR_RATE: POINTS,
-}
-
-
-def effect_unit(effect: Effect) -> Unit:
-    """Return the unit of a guardrail's estimate."""
-    return RELATIVE if effect.is_relative else DIFFERENCES[effect.metric]
-
-
-def level_unit(effect: Effect, currency: str) -> Unit:
-    """Return the unit of a guardrail's levels."""
-    return LEVELS.get(effect.metric) or money(currency)
-
-
-def share_text(share: float | None) -> str:
-    """Write a step's share; "steady" where nobody gave one."""
-    return "steady" if share is None else format_value(share, PERCENT)
 
 
 def plan_tables(plan: CanaryPlan) -> tuple[RenderableType, ...]:
@@ -138,38 +112,6 @@ def _verdict(result: CanaryResult | CanaryAnalysis) -> Text:
         (result.verdict, f"bold {COLOURS[result.verdict]}"),
         f" after {result.hours} hours and {result.sessions} sessions, {result.exposed} of them "
         f"exposed: {result.cause}",
-    )
-
-
-def sizes_sentence(result: CanaryAnalysis) -> str:
-    """Say how the groups' sizes stand, and how much of the ramp is over."""
-    planned = (
-        "no planned end" if result.planned_hours is None else f"{result.planned_hours} planned"
-    )
-    empty = result.hours_without_data
-    return (
-        f"{result.baseline_units} {result.unit} in the baseline, {result.canary_units} in the "
-        f"canary; of one size: {p_value_sentence(result.ratio_p_value)}, at any look. "
-        f"Hours: {result.hours} looked at, {planned}, {empty} without data."
-    )
-
-
-def limit_sentence(result: CanaryResult) -> str:
-    """Say how soon the true loss could have been seen at all."""
-    truth = format_value(result.true_effect, RELATIVE)
-    if result.limit is None:
-        return f"True effect on conversion, all sessions under both policies: {truth}."
-
-    power_one, wald = result.limit.power_one_hours, result.limit.wald_hours
-    always = (
-        "no always-valid test finds that much within this ramp on average"
-        if power_one is None
-        else f"an always-valid test needs at least {power_one:.1f} h on average (power one)"
-    )
-    once = "not within it either" if wald is None else f"at least {wald:.1f} h"
-    return (
-        f"True effect on conversion: {truth}. With this traffic {always}; "
-        f"Wald's test with power 0.8: {once}."
     )
 
 

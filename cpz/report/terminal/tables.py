@@ -17,20 +17,16 @@ from cpz.report.format import (
     PLAIN,
     POINTS,
     Unit,
-    UnitKind,
     format_interval,
     format_value,
     interval_digits,
+    signed,
 )
-from cpz.report.results.commands import (
-    DemoResult,
-    EvaluateResult,
-    ImportResult,
-    PlacementResult,
-    Predictive,
-    SimulateResult,
-    TrainResult,
-)
+from cpz.report.results.data import ImportResult
+from cpz.report.results.demo import DemoResult
+from cpz.report.results.evaluate import EvaluateResult, PlacementResult, Predictive
+from cpz.report.results.simulate import SimulateResult
+from cpz.report.results.train import TrainResult
 from cpz.report.terminal.grid import Grid
 from cpz.simulator.long_run import LongRunEffect
 from cpz.simulator.summary.dataset import Summary
@@ -198,13 +194,6 @@ def evaluate_tables(result: EvaluateResult, unit: Unit) -> tuple[RenderableType,
     if not result.placements:
         parts.append(Text(result.headline_reason))
     return spaced(parts)
-
-
-def signed(unit: Unit) -> Unit:
-    """Return the unit of a difference of two values in `unit`."""
-    if unit.kind is UnitKind.PERCENT:
-        return POINTS
-    return Unit(unit.kind, unit.currency, is_signed=True)
 
 
 def placement_tables(result: PlacementResult, unit: Unit) -> list[RenderableType]:

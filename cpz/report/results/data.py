@@ -1,0 +1,18 @@
+"""The result of `cpz data import`."""
+
+from dataclasses import dataclass
+
+from cpz.ingest.logs.row_problems import Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """An imported dataset: rows used, rows set aside with reasons, and notes."""
+
+    dataset: str
+    rows_read: int
+    rows_used: int
+    rejected: tuple[Rejected, ...]
+    rows: dict[str, int]
+    placements: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...]

@@ -1,0 +1,86 @@
+"""The result of `cpz evaluate`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cpz.evaluation.metrics.result import MetricResult
+from cpz.evaluation.ope.audit import Audit
+from cpz.evaluation.ope.results import PolicyValue, Uplift
+from cpz.evaluation.placement_study import PolicyEstimate
+from cpz.rehearsal.true_values import TrueValues
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementResult:
+    """One policy's off-policy evaluation at one placement."""
+
+    placement: str
+    policy: str
+    estimand: str
+    outcome_model: str
+    policy_value: Mapping[str, PolicyValue]
+    logging_value: PolicyValue
+    uplift: Mapping[str, Uplift]
+    audit: Audit
+    headline: str | None
+    headline_reason: str
+    policies: Mapping[str, PolicyEstimate | None]
+    truth: TrueValues | None
+
+
+@dataclass(frozen=True, slots=True)
+class Predictive:
+    """Metrics of the outcome model on held-out rows."""
+
+    n: int
+    metrics: Mapping[str, MetricResult]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateResult:
+    """An evaluation. The upper part is about one placement: the flat log's, or the one asked for.
+
+    `placements` holds the same for every placement, `predictive` the outcome models' metrics. The
+    upper part is null where the data hold no decisions.
+    """
+
+    placement: str | None = None
+    policy: str | None = None
+    estimand: str | None = None
+    outcome_model: str | None = None
+    policy_value: Mapping[str, PolicyValue] | None = None
+    logging_value: PolicyValue | None = None
+    uplift: Mapping[str, Uplift] | None = None
+    audit: Audit | None = None
+    headline: str | None = None
+    headline_reason: str
+    truth: TrueValues | None = None
+    predictive: dict[str, Predictive]
+    placements: dict[str, PlacementResult]
+
+
+def evaluate_result(
+    lead: PlacementResult | None,
+    placements: dict[str, PlacementResult],
+    predictive: dict[str, Predictive],
+) -> EvaluateResult:
+    """Lift one placement's result to the top; without any, say that there is none."""
+    if lead is None:
+        reason = "no decisions: there is no choice whose value could be estimated"
+        return EvaluateResult(headline_reason=reason, predictive=predictive, placements=placements)
+    return EvaluateResult(
+        placement=lead.placement,
+        policy=lead.policy,
+        estimand=lead.estimand,
+        outcome_model=lead.outcome_model,
+        policy_value=lead.policy_value,
+        logging_value=lead.logging_value,
+        uplift=lead.uplift,
+        audit=lead.audit,
+        headline=lead.headline,
+        headline_reason=lead.headline_reason,
+        truth=lead.truth,
+        predictive=predictive,
+        placements=placements,
+    )
