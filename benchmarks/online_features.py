@@ -18,7 +18,7 @@ from cpz.features.declarations import FEATURES, Source
 from cpz.features.history import microseconds, sort_events
 from cpz.features.online import OnlineFeatures
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ from cpz.models.outcome import THREADS
 from cpz.models.trained import PlacementModel, TrainingConfig
 from cpz.models.training import LABELS, load_batches, train
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario, scenario_names
+from cpz.simulator.scenario.loading import load_scenario, scenario_names
 from cpz.simulator.true_value import expected_rewards, logging_propensities
 
 Floats = npt.NDArray[np.float64]

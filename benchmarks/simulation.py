@@ -23,11 +23,11 @@ import pyarrow as pa
 
 from cpz.data.dataset import write_parquet
 from cpz.data.workspace import Workspace
-from cpz.simulator.part import simulate_range
-from cpz.simulator.plan import ranges
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
-from cpz.simulator.world import compile_world
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.world import compile_world
+from cpz.simulator.shoppers.plan import ranges
+from cpz.simulator.tables.part import simulate_range
 
 SEED = 7
 

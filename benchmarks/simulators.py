@@ -26,7 +26,7 @@ from pathlib import Path
 
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 
 SEED = 7
 ENVIRONMENT = Path(__file__).parents[1] / ".venv-recogym"

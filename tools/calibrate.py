@@ -19,13 +19,13 @@ from dataclasses import dataclass, fields
 import msgspec
 import numpy as np
 
-from cpz.simulator.columns import Floats
-from cpz.simulator.decision import Chooser
-from cpz.simulator.journey import travel
-from cpz.simulator.logging_policies import logging_policies
-from cpz.simulator.plan import ranges
-from cpz.simulator.scenario import Scenario, load_scenario
-from cpz.simulator.world import compile_world
+from cpz.simulator.scenario.columns import Floats
+from cpz.simulator.scenario.loading import Scenario, load_scenario
+from cpz.simulator.scenario.world import compile_world
+from cpz.simulator.shoppers.plan import ranges
+from cpz.simulator.visit.decision import Chooser
+from cpz.simulator.visit.journey import travel
+from cpz.simulator.visit.logging_policies import logging_policies
 
 #: Baymard, mean of about 50 studies, 2025 (secondary): 70.2 % of carts are abandoned.
 CONVERSION = 1.0 - 0.702

@@ -8,8 +8,8 @@ import json
 from dataclasses import asdict
 from importlib.metadata import version
 
-from cpz.simulator.identity import POOLS_FILE, made_pool
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.tables.identity import POOLS_FILE, made_pool
 
 SIZE = 150
 

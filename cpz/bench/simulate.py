@@ -14,7 +14,7 @@ def _prepare(sizes: Mapping[str, int], folder: Path) -> Prepared:
     from cpz.data.workspace import Workspace
     from cpz.simulator.run import SimulationConfig
     from cpz.simulator.run import simulate as simulate_world
-    from cpz.simulator.scenario import load_scenario
+    from cpz.simulator.scenario.loading import load_scenario
 
     workspace = Workspace(folder / "workspace")
     scenario = load_scenario("baseline", ())

@@ -20,7 +20,7 @@ from cpz.ingest.experiments.metrics_file import Experiment, columns_of, experime
 from cpz.ingest.experiments.units import UnitTable, unit_table
 from cpz.rehearsal.arms import Arm
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import Scenario, load_scenario
+from cpz.simulator.scenario.loading import Scenario, load_scenario
 
 ASSIGNMENT = "ab.assignment"
 _CART = "first_cart_eur_cents"

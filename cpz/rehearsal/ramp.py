@@ -22,8 +22,8 @@ from cpz.rehearsal.hourly_sums import Ramp, ramp_hours
 from cpz.rehearsal.ramp_arguments import Injection
 from cpz.rehearsal.visits import Visits, injected, true_effect, visits_of
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
-from cpz.simulator.settings import Scenario
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.settings import Scenario
 
 MOST_DAYS = 1000
 

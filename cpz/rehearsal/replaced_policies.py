@@ -15,7 +15,7 @@ from cpz.data.workspace import Workspace
 from cpz.rehearsal.arms import Arm, arm_of
 from cpz.simulator.long_run import LongRunEffect, long_run_effect, one_step_policies
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import Scenario
+from cpz.simulator.scenario.loading import Scenario
 
 
 @dataclass(frozen=True, slots=True)

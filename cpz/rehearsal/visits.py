@@ -14,8 +14,8 @@ import polars as pl
 from cpz.data import keyed
 from cpz.data.dataset import Dataset
 from cpz.rehearsal.ramp_arguments import Injection
-from cpz.simulator.settings import Scenario
-from cpz.simulator.world import world_of
+from cpz.simulator.scenario.settings import Scenario
+from cpz.simulator.scenario.world import world_of
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

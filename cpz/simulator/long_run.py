@@ -17,9 +17,9 @@ from cpz.data.dataset import Dataset, part_files
 from cpz.data.errors import DataError
 from cpz.data.policy import Policy
 from cpz.data.truth import read_truth, truth_table
-from cpz.simulator.journey import SESSION_IDS
-from cpz.simulator.logging_policies import OneStepPolicy, logging_policies
-from cpz.simulator.settings import Scenario
+from cpz.simulator.scenario.settings import Scenario
+from cpz.simulator.visit.journey import SESSION_IDS
+from cpz.simulator.visit.logging_policies import OneStepPolicy, logging_policies
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

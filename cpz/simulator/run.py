@@ -25,10 +25,10 @@ from cpz.data.manifest import Recipe
 from cpz.data.policy import Policy
 from cpz.data.tables import PLACEMENTS
 from cpz.data.workspace import Workspace
-from cpz.simulator.part import simulate_range
-from cpz.simulator.plan import Range, ranges
-from cpz.simulator.settings import Scenario
-from cpz.simulator.world import world_of
+from cpz.simulator.scenario.settings import Scenario
+from cpz.simulator.scenario.world import world_of
+from cpz.simulator.shoppers.plan import Range, ranges
+from cpz.simulator.tables.part import simulate_range
 
 _LARGE_BLOCK = 31 << 20
 

@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 
 from cpz.data.dataset import Dataset, file_hash, part_files, write_parquet
 from cpz.data.errors import NotFoundError, UsageError
-from cpz.simulator.part import simulate_range
-from cpz.simulator.plan import ranges
 from cpz.simulator.run import package_versions
-from cpz.simulator.world import world_of
+from cpz.simulator.scenario.world import world_of
+from cpz.simulator.shoppers.plan import ranges
+from cpz.simulator.tables.part import simulate_range
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from cpz.data.workspace import Workspace
 from cpz.features.assemble import decision_batch
 from cpz.features.milestones import Milestones, milestones
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 
 
 def simulated(root: Path, *settings: str) -> Dataset:

@@ -15,7 +15,7 @@ from cpz.models.closed_loop import ClosedLoopPolicy, closed_loop
 from cpz.models.trained import TrainedModel, TrainingConfig
 from cpz.models.training import train
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 
 
 @pytest.fixture(scope="module")

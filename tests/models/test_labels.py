@@ -16,7 +16,7 @@ from cpz.models.labels import _p_value, labels_from
 from cpz.models.trained import TrainingConfig
 from cpz.models.training import train
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 
 N = 16_000
 

@@ -8,7 +8,7 @@ from cpz.data.workspace import Workspace
 from cpz.models.trained import TrainingConfig
 from cpz.models.training import load_batches, train
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 from cpz.simulator.true_value import expected_rewards, logging_propensities, true_value
 
 

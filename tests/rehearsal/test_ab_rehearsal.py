@@ -12,7 +12,7 @@ from cpz.ingest.experiments.units import unit_table
 from cpz.rehearsal.arms import arm_of
 from cpz.rehearsal.experiment import METRICS, observed, shopper_totals, side_by_side, true_effects
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 
 
 def _totals(shopper: list[int], orders: list[int]) -> pl.DataFrame:

@@ -7,8 +7,8 @@ import pytest
 from cpz.data.dataset import Dataset
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
-from cpz.simulator.world import World, compile_world
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.world import World, compile_world
 
 #: Small name pools: Faker is slow to build them and no test needs many names.
 QUICK = ["population.pool_size=10"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpz.simulator.arrow import categories, column, lists, texts
+from cpz.simulator.tables.arrow import categories, column, lists, texts
 
 #: Loaded by `pa.array` or by modules that other commands need.
 UNUSED = ("pandas", "lightgbm", "scipy.stats")

@@ -10,11 +10,11 @@ import pytest
 from cpz.data.dataset import Dataset
 from cpz.data.errors import ConfigError
 from cpz.data.workspace import Workspace
-from cpz.simulator.authentication import challenge_rates, chargeback_rates, failure_rates
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.world import World, compile_world
 from cpz.simulator.summary.dataset import summary
-from cpz.simulator.world import World, compile_world
+from cpz.simulator.visit.authentication import challenge_rates, chargeback_rates, failure_rates
 from tests.simulator.conftest import QUICK
 
 CHALLENGED, FAILED = "authentication_challenged", "authentication_failed"

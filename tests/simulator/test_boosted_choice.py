@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpz.data import keyed
-from cpz.simulator.choice import (
+from cpz.simulator.visit.choice import (
     best_of_others,
     boosted_choice,
     boosted_choices,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cpz.simulator.settings import Clock
-from cpz.simulator.timeline import delays
+from cpz.simulator.aftermath.timeline import delays
+from cpz.simulator.scenario.settings import Clock
 
 N = 200_000
 

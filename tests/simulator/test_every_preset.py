@@ -11,10 +11,10 @@ from cpz.data.dataset import Dataset
 from cpz.data.tables import PLACEMENTS, STEPS
 from cpz.data.truth import option_table, read_truth
 from cpz.data.workspace import Workspace
-from cpz.simulator.faults import FAULTS
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario, scenario_names
-from cpz.simulator.settings import Scenario
+from cpz.simulator.scenario.loading import load_scenario, scenario_names
+from cpz.simulator.scenario.settings import Scenario
+from cpz.simulator.tables.faults import FAULTS
 
 N = 1_500
 #: Takes more than five seconds: its schedules make 137 regimes, each a world of its own.

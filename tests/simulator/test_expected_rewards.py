@@ -11,23 +11,23 @@ from cpz.data.dataset import Dataset
 from cpz.data.errors import DataError, NotFoundError
 from cpz.data.tables import PLACEMENTS
 from cpz.data.truth import read_truth, truth_table
-from cpz.simulator.amounts import Amounts, amounts_of
-from cpz.simulator.arrivals import draw_arrivals, visit_counts
-from cpz.simulator.cart import Carts, draw_carts
-from cpz.simulator.closed_form import ByPlacement, expected_values
-from cpz.simulator.columns import Ints, take
-from cpz.simulator.decision import Chooser, Decided
-from cpz.simulator.funnel import play, shipping_choices
-from cpz.simulator.journey import context_frame
-from cpz.simulator.logging_policies import logging_policies
-from cpz.simulator.memory import first_memory
-from cpz.simulator.money import settle
-from cpz.simulator.nests import single_nests
-from cpz.simulator.noise import draw_noise
-from cpz.simulator.population import draw_shoppers
-from cpz.simulator.situation import LeastHazards, Situation, situations, with_memory
+from cpz.simulator.scenario.columns import Ints, take
+from cpz.simulator.scenario.nests import single_nests
+from cpz.simulator.scenario.world import World
+from cpz.simulator.shoppers.arrivals import draw_arrivals, visit_counts
+from cpz.simulator.shoppers.population import draw_shoppers
 from cpz.simulator.true_value import expected_rewards, true_value
-from cpz.simulator.world import World
+from cpz.simulator.visit.amounts import Amounts, amounts_of
+from cpz.simulator.visit.cart import Carts, draw_carts
+from cpz.simulator.visit.closed_form import ByPlacement, expected_values
+from cpz.simulator.visit.decision import Chooser, Decided
+from cpz.simulator.visit.funnel import play, shipping_choices
+from cpz.simulator.visit.journey import context_frame
+from cpz.simulator.visit.logging_policies import logging_policies
+from cpz.simulator.visit.memory import first_memory
+from cpz.simulator.visit.money import settle
+from cpz.simulator.visit.noise import draw_noise
+from cpz.simulator.visit.situation import LeastHazards, Situation, situations, with_memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import pytest
 from cpz.data.dataset import Dataset
 from cpz.data.truth import read_truth
 from cpz.data.workspace import Workspace
-from cpz.simulator.faults import FAULTS
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
-from cpz.simulator.settings import Faults
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.settings import Faults
+from cpz.simulator.tables.faults import FAULTS
 
 N, RATE = 3_000, 0.2
 

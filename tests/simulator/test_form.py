@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpz.data.dataset import Dataset
-from cpz.simulator.form import form_loss, form_outcome, mistake_rates
-from cpz.simulator.population import draw_shoppers
-from cpz.simulator.world import World
+from cpz.simulator.scenario.world import World
+from cpz.simulator.shoppers.population import draw_shoppers
+from cpz.simulator.visit.form import form_loss, form_outcome, mistake_rates
 
 PROBABILITY = st.floats(0.0, 0.999)
 

@@ -6,23 +6,23 @@ import numpy as np
 import pytest
 
 from cpz.data.tables import PLACEMENTS
-from cpz.simulator import ground_truth as module
-from cpz.simulator.amounts import amounts_of
-from cpz.simulator.arrivals import draw_arrivals, visit_counts
-from cpz.simulator.cart import draw_carts
-from cpz.simulator.closed_form import expected_values
-from cpz.simulator.columns import Floats, Ints, first_alike, put, take, take_columns
-from cpz.simulator.decision import Chooser
-from cpz.simulator.funnel import Shown, play, potentials, shipping_choices
-from cpz.simulator.ground_truth import Lived, bit_masks, ground_truth
-from cpz.simulator.journey import context_frame
-from cpz.simulator.logging_policies import logging_policies
-from cpz.simulator.memory import first_memory
-from cpz.simulator.nests import Nests
-from cpz.simulator.noise import draw_noise
-from cpz.simulator.population import draw_shoppers
-from cpz.simulator.situation import LeastHazards, situations, with_memory
-from cpz.simulator.world import World
+from cpz.simulator.scenario.columns import Floats, Ints, first_alike, put, take, take_columns
+from cpz.simulator.scenario.nests import Nests
+from cpz.simulator.scenario.world import World
+from cpz.simulator.shoppers.arrivals import draw_arrivals, visit_counts
+from cpz.simulator.shoppers.population import draw_shoppers
+from cpz.simulator.visit import ground_truth as module
+from cpz.simulator.visit.amounts import amounts_of
+from cpz.simulator.visit.cart import draw_carts
+from cpz.simulator.visit.closed_form import expected_values
+from cpz.simulator.visit.decision import Chooser
+from cpz.simulator.visit.funnel import Shown, play, potentials, shipping_choices
+from cpz.simulator.visit.ground_truth import Lived, bit_masks, ground_truth
+from cpz.simulator.visit.journey import context_frame
+from cpz.simulator.visit.logging_policies import logging_policies
+from cpz.simulator.visit.memory import first_memory
+from cpz.simulator.visit.noise import draw_noise
+from cpz.simulator.visit.situation import LeastHazards, situations, with_memory
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from cpz.data.dataset import Dataset, open_dataset
 from cpz.data.errors import NotFoundError
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 
 
 class Interrupt:

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from cpz.simulator.latency import survival, waiting_survival
-from cpz.simulator.scenario import load_scenario
-from cpz.simulator.world import World, compile_world
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.world import World, compile_world
+from cpz.simulator.visit.latency import survival, waiting_survival
 
 N = 4_000
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpz.data.dataset import Dataset
-from cpz.simulator.aftermath import refunds
-from cpz.simulator.cart import zipf_ranks
-from cpz.simulator.settings import Catalogue
-from cpz.simulator.world import World
+from cpz.simulator.aftermath.later_outcomes import refunds
+from cpz.simulator.scenario.settings import Catalogue
+from cpz.simulator.scenario.world import World
+from cpz.simulator.visit.cart import zipf_ranks
 
 
 def events_of(dataset: Dataset, kind: str) -> pl.DataFrame:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cpz.data.errors import ConfigError
-from cpz.simulator.latency import delays
-from cpz.simulator.load_test_file import read_quantiles
-from cpz.simulator.provenance import flat
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.load_test_file import read_quantiles
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.provenance import flat
+from cpz.simulator.visit.latency import delays
 
 MEASURED = {
     "n": 900,

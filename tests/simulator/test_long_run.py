@@ -18,7 +18,7 @@ from cpz.simulator.long_run import (
     paired_effect,
 )
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 from cpz.simulator.true_value import true_value
 
 QUICK = "population.pool_size=10"

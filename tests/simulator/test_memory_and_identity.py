@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 
 from cpz.data.dataset import Dataset
-from cpz.simulator import identity
-from cpz.simulator.identity import POOLS_FILE, Pool, made_pool, pool_of
-from cpz.simulator.memory import Memory, first_memory, memory_bounds, remember
-from cpz.simulator.outcome import Outcome
-from cpz.simulator.population import draw_shoppers
-from cpz.simulator.scenario import load_scenario, scenario_names
-from cpz.simulator.world import World
+from cpz.simulator.scenario.loading import load_scenario, scenario_names
+from cpz.simulator.scenario.world import World
+from cpz.simulator.shoppers.population import draw_shoppers
+from cpz.simulator.tables import identity
+from cpz.simulator.tables.identity import POOLS_FILE, Pool, made_pool, pool_of
+from cpz.simulator.visit.memory import Memory, first_memory, memory_bounds, remember
+from cpz.simulator.visit.outcome import Outcome
 
 
 def outcome_of(

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpz.simulator.cart import Carts
-from cpz.simulator.money import Money, basis_points, settle
-from cpz.simulator.outcome import Outcome
-from cpz.simulator.world import World
+from cpz.simulator.scenario.world import World
+from cpz.simulator.visit.cart import Carts
+from cpz.simulator.visit.money import Money, basis_points, settle
+from cpz.simulator.visit.outcome import Outcome
 
 
 @dataclass(frozen=True)

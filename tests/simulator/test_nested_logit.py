@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpz.data import keyed
-from cpz.simulator.choice import boosted_choices, boosted_gains, weights_of
-from cpz.simulator.nests import Nests, log_stable, nested_gains, nests_of, single_nests
+from cpz.simulator.scenario.nests import Nests, log_stable, nested_gains, nests_of, single_nests
+from cpz.simulator.visit.choice import boosted_choices, boosted_gains, weights_of
 
 utilities = st.lists(st.floats(-6, 6), min_size=4, max_size=4)
 PAIRS = Nests(np.array([0, 1, 0, 1]), np.array([0.5, 0.8]))

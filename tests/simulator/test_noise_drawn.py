@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from cpz.data.tables import PLACEMENTS
-from cpz.simulator import journey
-from cpz.simulator.decision import Chooser
-from cpz.simulator.ground_truth import Truth
-from cpz.simulator.journey import Journeys, travel
-from cpz.simulator.logging_policies import logging_policies
-from cpz.simulator.noise import Noise, draw_noise
-from cpz.simulator.plan import ranges
-from cpz.simulator.scenario import load_scenario
-from cpz.simulator.situation import LeastHazards
-from cpz.simulator.world import World, compile_world
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.world import World, compile_world
+from cpz.simulator.shoppers.plan import ranges
+from cpz.simulator.visit import journey
+from cpz.simulator.visit.decision import Chooser
+from cpz.simulator.visit.ground_truth import Truth
+from cpz.simulator.visit.journey import Journeys, travel
+from cpz.simulator.visit.logging_policies import logging_policies
+from cpz.simulator.visit.noise import Noise, draw_noise
+from cpz.simulator.visit.situation import LeastHazards
 
 #: Coefficients the other way round, so that the bounds are taken at the other ends.
 CONTRARY = (

@@ -19,9 +19,9 @@ from cpz.data.dataset import Dataset
 from cpz.data.tables import PLACEMENTS
 from cpz.data.truth import read_truth, truth_table
 from cpz.data.workspace import Workspace
-from cpz.simulator.columns import pick, running_sums
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.columns import pick, running_sums
+from cpz.simulator.scenario.loading import load_scenario
 
 POLICIES = {
     "uniform": "policy='uniform'",

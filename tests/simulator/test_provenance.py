@@ -1,13 +1,13 @@
 import pytest
 
-from cpz.simulator.provenance import (
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.provenance import (
     baseline_sources,
     changes,
     constants,
     flat,
     strength_of,
 )
-from cpz.simulator.scenario import load_scenario
 
 STRENGTHS = {"primary", "secondary", "guess", "calibrated", "no claim"}
 

@@ -11,11 +11,11 @@ from cpz.data import keyed
 from cpz.data.dataset import Dataset
 from cpz.data.truth import read_truth
 from cpz.data.workspace import Workspace
-from cpz.simulator.part import simulate_range
-from cpz.simulator.plan import Range
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
-from cpz.simulator.world import World, compile_world
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.world import World, compile_world
+from cpz.simulator.shoppers.plan import Range
+from cpz.simulator.tables.part import simulate_range
 
 N, SEED = 2_000, 5
 N_PER_SHOPPER = 65_536

@@ -11,7 +11,7 @@ from cpz.data.policy import Floats, Policy, UniformPolicy, Visits, uniform_prope
 from cpz.data.truth import read_truth
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 
 TABLES = ("shoppers", "sessions", "events", "decisions")
 

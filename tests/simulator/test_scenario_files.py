@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from cpz.data.errors import ConfigError
-from cpz.simulator.scenario import Scenario, load_scenario, scenario_names
+from cpz.simulator.scenario.loading import Scenario, load_scenario, scenario_names
 
 
 @pytest.mark.parametrize("name", scenario_names())

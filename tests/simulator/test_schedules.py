@@ -9,11 +9,11 @@ from cpz.data.errors import ConfigError
 from cpz.data.truth import option_table, read_truth
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
-from cpz.simulator.schedule import hourly_weights, regimes, weight_at
-from cpz.simulator.settings import Schedule
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.schedule import hourly_weights, regimes, weight_at
+from cpz.simulator.scenario.settings import Schedule
+from cpz.simulator.scenario.world import compile_world
 from cpz.simulator.true_value import expected_rewards
-from cpz.simulator.world import compile_world
 
 KEY = "payment.card.decline_rate"
 

@@ -5,8 +5,8 @@ import pytest
 from cpz.data.dataset import Dataset
 from cpz.data.tables import PLACEMENTS, SCHEMAS, STEPS
 from cpz.data.truth import option_table, read_truth
-from cpz.simulator.money import basis_points
-from cpz.simulator.world import World
+from cpz.simulator.scenario.world import World
+from cpz.simulator.visit.money import basis_points
 
 N = 20_000
 

@@ -5,16 +5,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpz.simulator.cart import Carts
-from cpz.simulator.columns import Ints, Mask, pick, stacked, take
-from cpz.simulator.logging_policies import logging_policies
-from cpz.simulator.memory import first_memory
-from cpz.simulator.population import draw_shoppers
-from cpz.simulator.scenario import load_scenario
-from cpz.simulator.settings import Clock
-from cpz.simulator.situation import Situation, situations, with_memory
-from cpz.simulator.timeline import RETURN_SLOT, SLOTS, draw_timeline
-from cpz.simulator.world import World
+from cpz.simulator.aftermath.timeline import RETURN_SLOT, SLOTS, draw_timeline
+from cpz.simulator.scenario.columns import Ints, Mask, pick, stacked, take
+from cpz.simulator.scenario.loading import load_scenario
+from cpz.simulator.scenario.settings import Clock
+from cpz.simulator.scenario.world import World
+from cpz.simulator.shoppers.population import draw_shoppers
+from cpz.simulator.visit.cart import Carts
+from cpz.simulator.visit.logging_policies import logging_policies
+from cpz.simulator.visit.memory import first_memory
+from cpz.simulator.visit.situation import Situation, situations, with_memory
 
 
 def one_cart(

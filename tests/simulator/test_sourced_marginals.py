@@ -10,15 +10,15 @@ import pytest
 from cpz.data.dataset import Dataset
 from cpz.data.truth import option_table, read_truth
 from cpz.data.workspace import Workspace
-from cpz.simulator.decision import Chooser
-from cpz.simulator.journey import travel
-from cpz.simulator.logging_policies import logging_policies
-from cpz.simulator.plan import ranges
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import Scenario, load_scenario
+from cpz.simulator.scenario.loading import Scenario, load_scenario
+from cpz.simulator.scenario.world import World, compile_world
+from cpz.simulator.shoppers.plan import ranges
 from cpz.simulator.summary.dataset import Summary, summary
 from cpz.simulator.true_value import expected_rewards
-from cpz.simulator.world import World, compile_world
+from cpz.simulator.visit.decision import Chooser
+from cpz.simulator.visit.journey import travel
+from cpz.simulator.visit.logging_policies import logging_policies
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from cpz.data.errors import NotFoundError, UsageError
 from cpz.data.policy import UniformPolicy
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 from cpz.simulator.verify import Verification, verify
 
 FILES = 5

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpz.simulator.arrivals import (
+from cpz.simulator.scenario.inverse_cdf import guide_cells, inverse_cdf
+from cpz.simulator.scenario.traffic_calendar import hourly_intensity, promotion_days
+from cpz.simulator.scenario.world import World
+from cpz.simulator.shoppers.arrivals import (
     draw_arrivals,
     sorted_within,
     truncated_count_cdf,
     visit_counts,
 )
-from cpz.simulator.inverse_cdf import guide_cells, inverse_cdf
-from cpz.simulator.plan import ranges
-from cpz.simulator.population import countries_of
-from cpz.simulator.traffic_calendar import hourly_intensity, promotion_days
-from cpz.simulator.world import World
+from cpz.simulator.shoppers.plan import ranges
+from cpz.simulator.shoppers.population import countries_of
 
 
 @given(st.floats(0.05, 400), st.floats(0.05, 50), st.integers(1, 300))

@@ -8,7 +8,7 @@ import pytest
 from cpz.data.dataset import Dataset
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
-from cpz.simulator.scenario import load_scenario
+from cpz.simulator.scenario.loading import load_scenario
 from cpz.simulator.summary.dataset import summary
 from cpz.simulator.summary.weekly_shares import by_week, moved_most
 

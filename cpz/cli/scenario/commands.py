@@ -10,7 +10,7 @@ from cpz.cli.shell.outcome import Outcome, finish
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cpz.simulator.provenance import Change, Constant, Value
+    from cpz.simulator.scenario.provenance import Change, Constant, Value
 
 app = typer.Typer(
     name="scenario", help="List, show, check and compare scenarios.", no_args_is_help=True
@@ -29,8 +29,8 @@ def list_(json: JsonOption = False) -> int:
     """
     from cpz.report.results.scenario import ScenarioEntry, ScenarioListResult
     from cpz.report.terminal.tables import grid
-    from cpz.simulator.provenance import changes
-    from cpz.simulator.scenario import load_scenario, scenario_names
+    from cpz.simulator.scenario.loading import load_scenario, scenario_names
+    from cpz.simulator.scenario.provenance import changes
 
     baseline = load_scenario("baseline")
     loaded = {name: load_scenario(name) for name in scenario_names()}
@@ -66,8 +66,8 @@ def show(
     from cpz.data.errors import UsageError, nearest
     from cpz.report.results.scenario import ScenarioShowResult
     from cpz.report.terminal.tables import grid
-    from cpz.simulator.provenance import constants
-    from cpz.simulator.scenario import load_scenario
+    from cpz.simulator.scenario.loading import load_scenario
+    from cpz.simulator.scenario.provenance import constants
 
     loaded = load_scenario(scenario, tuple(set_ or ()))
     every = constants(loaded)
@@ -101,10 +101,10 @@ def check(scenario: NameArgument, set_: SetOption = None, json: JsonOption = Fal
 
     from cpz.report.results.scenario import ScenarioCheckResult
     from cpz.report.terminal.tables import grid
-    from cpz.simulator.provenance import changes, flat
-    from cpz.simulator.scenario import load_scenario
-    from cpz.simulator.schedule import regimes
-    from cpz.simulator.share_sums import share_sums
+    from cpz.simulator.scenario.loading import load_scenario
+    from cpz.simulator.scenario.provenance import changes, flat
+    from cpz.simulator.scenario.schedule import regimes
+    from cpz.simulator.scenario.share_sums import share_sums
 
     loaded = load_scenario(scenario, tuple(set_ or ()))
     rates = msgspec.structs.asdict(loaded.faults)
@@ -150,8 +150,8 @@ def diff(
         cpz scenario diff baseline my-market.toml --json
     """
     from cpz.report.results.scenario import ScenarioDiffResult
-    from cpz.simulator.provenance import changes
-    from cpz.simulator.scenario import load_scenario
+    from cpz.simulator.scenario.loading import load_scenario
+    from cpz.simulator.scenario.provenance import changes
 
     found = changes(load_scenario(left), load_scenario(right))
     outcome = Outcome("scenario diff", ScenarioDiffResult(left, right, found), inputs=(left, right))

@@ -129,7 +129,7 @@ def run_simulate(
     from cpz.report.results.simulate import SimulateResult
     from cpz.simulator.run import SimulationConfig
     from cpz.simulator.run import simulate as simulate_world
-    from cpz.simulator.scenario import load_scenario
+    from cpz.simulator.scenario.loading import load_scenario
     from cpz.simulator.summary.dataset import summary
 
     workspace = Workspace(root)

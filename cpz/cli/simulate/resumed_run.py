@@ -9,9 +9,9 @@ from cpz.data.dataset import interrupted_recipe
 from cpz.data.errors import NotFoundError, UsageError
 from cpz.data.manifest import Recipe
 from cpz.data.workspace import Workspace
-from cpz.simulator.provenance import changes
 from cpz.simulator.run import package_versions
-from cpz.simulator.settings import Scenario
+from cpz.simulator.scenario.provenance import changes
+from cpz.simulator.scenario.settings import Scenario
 
 
 def require_interrupted_run(

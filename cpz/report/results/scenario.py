@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cpz.simulator.provenance import Change, Constant
+from cpz.simulator.scenario.provenance import Change, Constant
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cpz.data.dataset import Dataset
-from cpz.simulator.columns import Ints
+from cpz.simulator.scenario.columns import Ints
 
 _HOUR_US = 3_600_000_000
 _PARTS = 16

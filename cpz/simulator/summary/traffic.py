@@ -9,8 +9,8 @@ import polars as pl
 
 from cpz.data.dataset import Dataset, part_files
 from cpz.data.truth import read_truth
-from cpz.simulator.faults import FAULTS
 from cpz.simulator.summary.tallies import tally_events
+from cpz.simulator.tables.faults import FAULTS
 
 #: What ends a payment attempt that is not a purchase.
 _FAILURES = ("payment_declined", "authentication_failed")

@@ -1,0 +1,4 @@
+"""What follows a visit: times of its events, challenges, returns, surveys.
+
+Decides nothing of the visit.
+"""

@@ -1,0 +1,1 @@
+"""Visits as tables: rows, identities, faults, one part of a dataset. Draws no behaviour."""

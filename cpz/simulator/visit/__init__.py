@@ -1,0 +1,4 @@
+"""One visit after another: cart, situation, decision, choice, outcome and its truth.
+
+Writes nothing.
+"""
