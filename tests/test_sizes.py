@@ -11,6 +11,9 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("cpz", "tests", "benchmarks", "tools")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 MOST_LINES = 600
+MOST_FILES = 25
+#: Folders that may hold more, each with the ADR that says why.
+WIDE_FOLDERS: dict[str, str] = {}
 MOST_FUNCTION_LINES = 60
 #: Of a command's own work. Its options are its signature, and its help stands in its docstring.
 MOST_COMMAND_LINES = 40
@@ -68,3 +71,33 @@ def test_a_long_function_would_be_found() -> None:
     options = "".join(f"    option_{i}=0,\n" for i in range(100))
     assert not _too_long(f"def f(\n{options}    json=False,\n):\n    return 1\n")
     assert _too_long(f"def f(\n{options}    json=False,\n):\n{body}")
+
+
+def _crowded(folders: dict[str, int]) -> dict[str, int]:
+    return {name: n for name, n in folders.items() if n > MOST_FILES}
+
+
+def test_no_folder_is_crowded() -> None:
+    folders: dict[str, int] = {}
+    for path in FILES:
+        if path.is_relative_to(ROOT / "cpz"):
+            name = str(path.parent.relative_to(ROOT))
+            folders[name] = folders.get(name, 0) + 1
+    assert len(folders) > 20
+    assert set(_crowded(folders)) == set(WIDE_FOLDERS)
+    for name, adr in WIDE_FOLDERS.items():
+        assert (ROOT / "docs" / "adr" / adr).is_file(), name
+
+
+def test_a_crowded_folder_would_be_found() -> None:
+    assert _crowded({"a": MOST_FILES, "b": MOST_FILES + 1}) == {"b": MOST_FILES + 1}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted({path.parent for path in FILES if path.is_relative_to(ROOT / "cpz")}),
+    ids=lambda folder: str(folder.relative_to(ROOT)),
+)
+def test_each_folder_says_what_lives_there(folder: Path) -> None:
+    text = (folder / "__init__.py").read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text))

@@ -1,4 +1,4 @@
-"""Contracts: tables, datasets, the Policy protocol, errors, and the import of foreign logs.
+"""Contracts: tables, datasets, manifests, workspace, errors, the Policy protocol, keyed randomness.
 
 May import nothing of cpz but itself.
 """

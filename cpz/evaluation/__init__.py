@@ -1,4 +1,4 @@
-"""Predictive metrics, off-policy evaluation, experiments and reports.
+"""Predictive metrics, off-policy evaluation, experiments and canaries: values in, values out.
 
-May import cpz.models, cpz.features and cpz.data; never cpz.simulator or the sealed truth.
+May import models and below; never the simulator or the sealed truth, no file, no clock.
 """

@@ -1,4 +1,4 @@
 """Feature declarations and the engines that compute them point in time.
 
-May import cpz.data only.
+May import data and ingest; never the sealed truth.
 """

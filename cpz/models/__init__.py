@@ -1,4 +1,4 @@
 """Outcome models, baselines, policies and the model registry.
 
-May import cpz.features and cpz.data.
+May import features, ingest and data; never the sealed truth.
 """

@@ -1,4 +1,4 @@
 """The scoring server, its stores and its decision log, and the load generator.
 
-May import cpz.models, cpz.features and cpz.data.
+May import evaluation and below; never the simulator or the sealed truth.
 """

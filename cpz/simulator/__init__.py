@@ -1,4 +1,4 @@
-"""The checkout world: population, behaviour, scenarios and ground truth.
+"""The checkout world: scenarios, shoppers, visits, their aftermath and the ground truth.
 
-May import cpz.data only.
+May import data alone.
 """

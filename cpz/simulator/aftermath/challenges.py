@@ -1,7 +1,7 @@
 """Who was challenged when paying, and why a payment failed: its authentication or the issuer.
 
 Whether a payment fails is one uniform u against the whole probability 1 - (1 - a)(1 - d), with a
-and d as in `cpz.simulator.visit.authentication`. The same u tells the cause: the authentication failed
+and d as in `visit/authentication.py`. The same u tells the cause: the authentication failed
 where u < a, the issuer declined where u lies above. So the truth and the shared noise need nothing
 of this module, which reads the causes off afterwards, for the visits that tried to pay.
 """

@@ -46,7 +46,7 @@ class Schedule(Settings, frozen=True):
 
     Attributes:
         key: the constant's dotted path, such as `payment.card.decline_rate`.
-        kind: step, ramp, season or incident; `cpz.simulator.scenario.schedule.weight_at` has the formulas.
+        kind: step, ramp, season or incident; `schedule.weight_at` has the formulas.
         to: the value at full weight.
         first_day: when the step, ramp, swing or incident begins.
         days: how long it takes or lasts; a step of 0 days lasts to the end.
@@ -175,7 +175,7 @@ class Latency(Settings, frozen=True):
         slope_factor: scales the devices' slopes.
         quantiles: pairs (probability, ms) from probability 0 to 1, linear in between; empty for
             none. In a file or an override, `from_load` names a load test's result to take them
-            from (`cpz.simulator.scenario.load_test_file`); a loaded scenario holds the numbers alone.
+            from (`load_test_file.py`); a loaded scenario holds the numbers alone.
     """
 
     delay_ms: Milliseconds = 0.0
@@ -446,7 +446,7 @@ class Logging(Settings, frozen=True):
 
 
 class Faults(Settings, frozen=True):
-    """The rate of each fault; `cpz.simulator.tables.faults` says what each does and to what a rate refers.
+    """The rate of each fault; `tables/faults.py` says what each does and to what a rate refers.
 
     Rates of duplicates, late, out_of_order, missing and lost_events are shares of events; of
     wrong_unit, bots and clock_skew of sessions; of dropping_browser and other_version of shoppers;
