@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from cpz.cli.evaluate.arguments import EvaluateArguments
 from cpz.cli.evaluate.runs import run_evaluate
-from cpz.cli.shell.arguments import EvaluateArguments, SimulateArguments, TrainArguments
+from cpz.cli.simulate.arguments import SimulateArguments
 from cpz.cli.simulate.commands import run_simulate
+from cpz.cli.train.arguments import TrainArguments
 from cpz.cli.train.commands import run_train
 from cpz.data.tables import PLACEMENTS
 from cpz.report.results.evaluate import PlacementResult

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import tomli_w
 
+from cpz.cli.ab.arguments import ExperimentArguments
 from cpz.cli.ab.runs import gates, shares_of
-from cpz.cli.shell.arguments import ExperimentArguments
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.progress import progress_bar
 from cpz.cli.shell.run_folder import open_run

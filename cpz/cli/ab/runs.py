@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from cpz.cli.shell.arguments import AnalyzeArguments, PlanArguments
+from cpz.cli.ab.arguments import AnalyzeArguments, PlanArguments
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.run_folder import RunFolder, ensure_out, to_toml
 from cpz.data.errors import UsageError, nearest

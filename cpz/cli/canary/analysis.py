@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from cpz import __version__
+from cpz.cli.canary.arguments import CountsArguments
 from cpz.cli.canary.runs import gates, recorded_entries
-from cpz.cli.shell.arguments import CountsArguments
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.run_folder import open_run
 from cpz.data.errors import DataError, UsageError

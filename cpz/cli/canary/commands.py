@@ -5,18 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cpz.cli.shell.arguments import CanaryArguments, CountsArguments
+from cpz.cli.canary.arguments import CanaryArguments, CountsArguments
 from cpz.cli.shell.options import (
+    DEFAULT_JOBS,
     DEFAULT_WORKSPACE,
     JobsOption,
     JsonOption,
-    SeedOption,
-    SetOption,
     WorkspaceOption,
 )
 from cpz.cli.shell.outcome import Outcome, finish
-from cpz.cli.simulate.commands import default_jobs
-from cpz.ingest.canaries.counts import CountedUnit
+from cpz.cli.shell.signature import spread
 from cpz.report.gate import Gate
 
 if TYPE_CHECKING:
@@ -28,45 +26,13 @@ app = typer.Typer(
 )
 
 JudgeName = Literal["kayenta", "cpz"]
-Baseline = Annotated[str, typer.Option("--baseline", help="A rule, or MODEL[@VERSION]:POLICY.")]
-CanaryPolicy = Annotated[str, typer.Option("--canary", help="Policy of the canary, alike.")]
-Placement = Annotated[
-    str, typer.Option("--placement", help="What the policies decide: payment, shipping, offer.")
-]
-RampShares = Annotated[
-    str, typer.Option("--ramp", help="Percent of shoppers that see the canary, step by step.")
-]
-HoursPerStep = Annotated[
-    int, typer.Option("--hours-per-step", min=1, max=2000, help="How long each step lasts.")
-]
-Inject = Annotated[
-    str | None,
-    typer.Option("--inject", help="Harm: conversion=-5%,latency_ms=+200,error_rate=+1%."),
-]
-Allow = Annotated[
-    str | None,
-    typer.Option("--allow", help="Margins of non-inferiority: conversion=3%,latency_ms=50."),
-]
-ScenarioName = Annotated[str, typer.Option("--scenario", help="A preset's name or a TOML file.")]
-Sessions = Annotated[
-    int, typer.Option("--sessions", min=100, max=10**9, help="Sessions during the ramp's days.")
-]
 
 
 @app.command("simulate")
+@spread
 def simulate(
-    baseline: Baseline = "popularity",
-    canary: CanaryPolicy = "epsilon",
-    placement: Placement = "payment",
-    ramp: RampShares = "1,5,25,50,100",
-    hours_per_step: HoursPerStep = 24,
-    inject: Inject = None,
-    allow: Allow = None,
-    scenario: ScenarioName = "baseline",
-    sessions: Sessions = 400_000,
-    seed: SeedOption = 0,
-    jobs: JobsOption = default_jobs(),
-    set_: SetOption = None,
+    arguments: CanaryArguments,
+    jobs: JobsOption = DEFAULT_JOBS,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
@@ -81,20 +47,6 @@ def simulate(
     from cpz.cli.shell.console import Output
     from cpz.report.terminal.canary import plan_tables, simulate_tables
 
-    arguments = CanaryArguments(
-        baseline=baseline,
-        canary=canary,
-        placement=placement,
-        ramp=ramp,
-        hours_per_step=hours_per_step,
-        inject=inject,
-        allow=allow,
-        scenario=scenario,
-        overrides=tuple(set_ or ()),
-        sessions=sessions,
-        seed=seed,
-    )
-
     def announce(plan: "CanaryPlan") -> None:
         if not json:
             Output().print(*plan_tables(plan))
@@ -105,17 +57,9 @@ def simulate(
 
 
 @app.command("analyze")
+@spread
 def analyze(
-    file: Annotated[Path, typer.Argument(help="Hourly counts of both groups.")],
-    hours: Annotated[
-        int | None,
-        typer.Option("--hours", min=1, help="Planned hours of the ramp; then it may be promoted."),
-    ] = None,
-    allow: Allow = None,
-    currency: Annotated[str, typer.Option("--currency", help="Of the margin, ISO 4217.")] = "EUR",
-    unit: Annotated[
-        CountedUnit, typer.Option("--unit", help="Column of the groups' units; both rows alike.")
-    ] = "shoppers",
+    arguments: CountsArguments,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for report and ledger; default runs/ID.")
     ] = None,
@@ -138,7 +82,6 @@ def analyze(
         if not json:
             Output().print(*plan_tables(plan))
 
-    arguments = CountsArguments(str(file), hours, allow, currency, unit)
     outcome, result = run_analyze(arguments, workspace, out, announce)
     code = finish(outcome, json, lambda console: console.print(*analysis_tables(result)))
     return exit_code(result, code)

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from cpz import __version__
-from cpz.cli.shell.arguments import CanaryArguments
+from cpz.cli.canary.arguments import CanaryArguments
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.progress import progress_bar
 from cpz.cli.shell.run_folder import open_run

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cpz.cli.shell.arguments import EvaluateArguments, SimulateArguments, TrainArguments
-from cpz.cli.shell.options import JobsOption, JsonOption, SeedOption
+from cpz.cli.evaluate.arguments import EvaluateArguments
+from cpz.cli.shell.options import DEFAULT_JOBS, JobsOption, JsonOption, SeedOption
 from cpz.cli.shell.outcome import Outcome, finish, here
-from cpz.cli.simulate.commands import default_jobs, run_simulate
+from cpz.cli.simulate.arguments import SimulateArguments
+from cpz.cli.simulate.commands import run_simulate
+from cpz.cli.train.arguments import TrainArguments
 from cpz.cli.train.commands import run_train
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def demo(
         int, typer.Option("--sessions", min=1_000, help="Checkout sessions to simulate.")
     ] = 100_000,
     seed: SeedOption = 7,
-    jobs: JobsOption = default_jobs(),
+    jobs: JobsOption = DEFAULT_JOBS,
     workspace: Annotated[
         Path, typer.Option("--workspace", envvar="CPZ_WORKSPACE", help="Where to work.")
     ] = Path("cpz-workspace"),

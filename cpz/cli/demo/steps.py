@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cpz import __version__
+from cpz.cli.ab.arguments import ExperimentArguments
 from cpz.cli.ab.rehearse import run_experiment
+from cpz.cli.canary.arguments import CanaryArguments
 from cpz.cli.canary.runs import run_simulate as run_canary
-from cpz.cli.serve.load_runs import LoadArguments, run_load_test
-from cpz.cli.shell.arguments import CanaryArguments, ExperimentArguments
+from cpz.cli.serve.arguments import LoadArguments
+from cpz.cli.serve.load_runs import run_load_test
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.data.errors import UsageError
 from cpz.data.workspace import Workspace, write_atomically

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cpz.cli.shell.arguments import EvaluateArguments
+from cpz.cli.evaluate.arguments import EvaluateArguments
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.progress import progress_bar
 from cpz.cli.shell.run_folder import open_out, open_run

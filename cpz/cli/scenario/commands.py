@@ -6,6 +6,7 @@ import typer
 
 from cpz.cli.shell.options import JsonOption, SetOption
 from cpz.cli.shell.outcome import Outcome, finish
+from cpz.cli.shell.signature import spread
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,6 +21,7 @@ NameArgument = Annotated[str, typer.Argument(help="A preset's name or a TOML fil
 
 
 @app.command("list")
+@spread
 def list_(json: JsonOption = False) -> int:
     """List the shipped scenarios and how many constants each changes.
 
@@ -48,10 +50,11 @@ def list_(json: JsonOption = False) -> int:
 
 
 @app.command("show")
+@spread
 def show(
     scenario: NameArgument = "baseline",
     only: Annotated[str, typer.Option("--only", help="Only constants whose path begins so.")] = "",
-    set_: SetOption = None,
+    overrides: SetOption = (),
     json: JsonOption = False,
 ) -> int:
     """Show every constant of a scenario with its value, source and strength.
@@ -69,7 +72,7 @@ def show(
     from cpz.simulator.scenario.loading import load_scenario
     from cpz.simulator.scenario.provenance import constants
 
-    loaded = load_scenario(scenario, tuple(set_ or ()))
+    loaded = load_scenario(scenario, overrides)
     every = constants(loaded)
     found = tuple(c for c in every if c.key.startswith(only))
     if not found:
@@ -90,7 +93,8 @@ def show(
 
 
 @app.command("check")
-def check(scenario: NameArgument, set_: SetOption = None, json: JsonOption = False) -> int:
+@spread
+def check(scenario: NameArgument, overrides: SetOption = (), json: JsonOption = False) -> int:
     """Check that a scenario file holds together, and say what it contains.
 
     Examples:
@@ -106,7 +110,7 @@ def check(scenario: NameArgument, set_: SetOption = None, json: JsonOption = Fal
     from cpz.simulator.scenario.schedule import regimes
     from cpz.simulator.scenario.share_sums import share_sums
 
-    loaded = load_scenario(scenario, tuple(set_ or ()))
+    loaded = load_scenario(scenario, overrides)
     rates = msgspec.structs.asdict(loaded.faults)
     result = ScenarioCheckResult(
         name=loaded.name,
@@ -138,6 +142,7 @@ def check(scenario: NameArgument, set_: SetOption = None, json: JsonOption = Fal
 
 
 @app.command("diff")
+@spread
 def diff(
     left: NameArgument,
     right: NameArgument,

@@ -1,12 +1,13 @@
 """Run a load test and show it. Imports heavy modules, so the command imports this one late."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import RenderableType
 
+from cpz.cli.serve.arguments import LoadArguments
 from cpz.cli.serve.runs import missing_extra
 from cpz.cli.shell.outcome import Outcome, command_line
 from cpz.cli.shell.run_folder import open_run
@@ -28,25 +29,6 @@ if TYPE_CHECKING:
     from cpz.serving.load.load_test import LoadConfig
 
 DEFAULT_RATE = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class LoadArguments:
-    """The command's values, as one."""
-
-    url: str
-    rate: float | None
-    closed: int | None
-    duration: float
-    visits: str
-    visits_limit: int
-    placement: str | None
-    connections: int
-    timeout_ms: int
-    fail_on: tuple[str, ...]
-    api_key_file: Path | None
-    allow_remote: bool
-    seed: int
 
 
 def run_load_test(

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import RenderableType
 from rich.text import Text
 
-from cpz.cli.shell.arguments import ServeArguments
+from cpz.cli.serve.arguments import ServeArguments
 from cpz.cli.shell.outcome import Outcome, Output
 from cpz.data.errors import NotFoundError, UsageError
 from cpz.data.workspace import Workspace

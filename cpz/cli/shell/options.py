@@ -1,11 +1,26 @@
 """Options that several commands share, spelled the same everywhere."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 DEFAULT_WORKSPACE = Path("cpz-workspace")
+
+_MOST_JOBS = 8
+
+
+def _default_jobs() -> int:
+    """Return the cores this process may use, at most eight."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        cores = os.cpu_count() or 1
+    return min(cores, _MOST_JOBS)
+
+
+DEFAULT_JOBS = _default_jobs()
 
 WorkspaceOption = Annotated[
     Path,
@@ -27,8 +42,9 @@ JobsOption = Annotated[
     int,
     typer.Option("--jobs", min=1, max=256, help="Worker processes; results do not depend on it."),
 ]
+ScenarioOption = Annotated[str, typer.Option("--scenario", help="A preset's name or a TOML file.")]
 SetOption = Annotated[
-    list[str] | None,
+    tuple[str, ...],
     typer.Option("--set", metavar="KEY=VALUE", help="Override one constant; may be repeated."),
 ]
 ForceOption = Annotated[

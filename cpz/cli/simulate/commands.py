@@ -1,71 +1,32 @@
 """`cpz simulate`: make a dataset of checkout sessions whose every counterfactual is known."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cpz.cli.shell.arguments import SimulateArguments
 from cpz.cli.shell.options import (
     DEFAULT_WORKSPACE,
-    DatasetOption,
     DryRunOption,
     ForceOption,
-    JobsOption,
     JsonOption,
-    SeedOption,
-    SetOption,
     WorkspaceOption,
 )
 from cpz.cli.shell.outcome import Outcome, Output, finish, here
 from cpz.cli.shell.progress import progress_bar
+from cpz.cli.shell.signature import spread
+from cpz.cli.simulate.arguments import SimulateArguments
 from cpz.report.gate import Gate
 
 if TYPE_CHECKING:
     from cpz.data.workspace import Workspace
     from cpz.report.results.simulate import SimulateResult
 
-MAX_DEFAULT_JOBS = 8
 
-
-def default_jobs() -> int:
-    """Return the cores this process may use, at most eight."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        cores = os.cpu_count() or 1
-    return min(cores, MAX_DEFAULT_JOBS)
-
-
+@spread
 def simulate(
-    scenario: Annotated[
-        str, typer.Option("--scenario", help="A preset's name or a TOML file.")
-    ] = "baseline",
-    sessions: Annotated[
-        int, typer.Option("--sessions", min=1, max=10**9, help="Checkout sessions to simulate.")
-    ] = 100_000,
-    seed: SeedOption = 0,
-    dataset: DatasetOption = "default",
-    jobs: JobsOption = default_jobs(),
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--policy",
-            metavar="PLACEMENT=POLICY",
-            help="What decides instead of the scenario's policy; may be repeated.",
-        ),
-    ] = None,
-    long_run: Annotated[
-        bool,
-        typer.Option(
-            "--long-run/--no-long-run",
-            help="With --policy: simulate once more under the scenario's own policy, and say what "
-            "the policy owes to visits it shaped itself.",
-        ),
-    ] = True,
-    set_: SetOption = None,
+    arguments: SimulateArguments,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     verify: Annotated[
         int | None,
@@ -100,12 +61,7 @@ def simulate(
     from cpz.report.terminal.tables import simulate_tables
 
     if verify is not None:
-        return run_verify(dataset, verify, workspace, as_json=json)
-
-    overrides, policies = tuple(set_ or ()), tuple(policy or ())
-    arguments = SimulateArguments(
-        scenario, overrides, sessions, seed, dataset, jobs, policies, long_run
-    )
+        return run_verify(arguments.dataset, verify, workspace, as_json=json)
     outcome, result = run_simulate(
         arguments, workspace, force=force, resume=resume, dry_run=dry_run, report=True
     )

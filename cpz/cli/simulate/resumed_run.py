@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from cpz.cli.shell.arguments import SimulateArguments
+from cpz.cli.simulate.arguments import SimulateArguments
 from cpz.data.dataset import interrupted_recipe
 from cpz.data.errors import NotFoundError, UsageError
 from cpz.data.manifest import Recipe

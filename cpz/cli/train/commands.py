@@ -1,20 +1,17 @@
 """`cpz train`: learn outcome models and policies from a dataset's decisions."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from cpz.cli.shell.arguments import TrainArguments
 from cpz.cli.shell.options import (
     DEFAULT_WORKSPACE,
-    DatasetOption,
     JsonOption,
-    SeedOption,
     WorkspaceOption,
 )
 from cpz.cli.shell.outcome import Outcome, Output, finish, here
 from cpz.cli.shell.progress import progress_bar
+from cpz.cli.shell.signature import spread
+from cpz.cli.train.arguments import TrainArguments
 
 if TYPE_CHECKING:
     from cpz.models.trained import TrainedModel
@@ -24,29 +21,9 @@ if TYPE_CHECKING:
 STAGES = 4
 
 
+@spread
 def train(
-    dataset: DatasetOption = "default",
-    model: Annotated[str, typer.Option("--model", help="Name of the model.")] = "default",
-    placement: Annotated[
-        list[str] | None,
-        typer.Option("--placement", help="Train only this placement; may be repeated."),
-    ] = None,
-    test_share: Annotated[
-        float, typer.Option("--test-share", help="Share of sessions held out, the latest ones.")
-    ] = 0.25,
-    epsilon: Annotated[
-        float, typer.Option("--epsilon", help="Exploration of the epsilon-greedy policy.")
-    ] = 0.1,
-    trees: Annotated[
-        int, typer.Option("--trees", min=1, max=10_000, help="Most trees of a model.")
-    ] = 400,
-    labels: Annotated[
-        str,
-        typer.Option(
-            "--labels", help="auto: of the funnel where the log allows; rewards: as logged."
-        ),
-    ] = "auto",
-    seed: SeedOption = 0,
+    arguments: TrainArguments,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
@@ -58,8 +35,6 @@ def train(
     """
     from cpz.report.terminal.tables import train_tables
 
-    names = tuple(placement) if placement else None
-    arguments = TrainArguments(dataset, model, names, test_share, epsilon, trees, seed, labels)
     outcome, result = run_train(arguments, workspace)
     return finish(outcome, json, lambda console: console.print(*train_tables(result)))
 
