@@ -11,6 +11,7 @@ from scipy.special import bdtr
 
 from cpz.data.errors import NotEnoughDataError, UsageError
 from cpz.evaluation.ope.estimator import Estimator
+from cpz.evaluation.ope.evaluate import evaluate_policy
 from cpz.evaluation.ope.interval import mean_interval, student_interval
 from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import UNMODIFIED, EstimatorParameters
@@ -137,6 +138,25 @@ def test_unbiased_within_three_standard_errors(
     se = mean_interval(influence.psi).se
     assert abs(influence.estimate - true_value) < 3 * se
     assert se < 0.01
+
+
+def test_no_estimator_that_is_biased_leads_the_headline() -> None:
+    ranks = [one.headline_rank for one in ESTIMATORS if one.headline_rank is not None]
+    assert len(set(ranks)) == len(ranks)
+    assert not [one.name for one in ESTIMATORS if one.is_biased and one.headline_rank is not None]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda one: one.name)
+def test_a_result_says_when_its_estimator_is_biased(estimator: Estimator, draw_log: Draw) -> None:
+    value = evaluate_policy(draw_log(500, 6), [estimator.name]).policy_value[estimator.name]
+    assert any("biased by design" in note for note in value.notes) is estimator.is_biased
+
+
+def test_the_lowest_rank_of_those_asked_for_leads(draw_log: Draw) -> None:
+    log = draw_log(500, 6)
+    assert evaluate_policy(log, ["ipw", "dm", "snipw"]).lead == "snipw"
+    assert evaluate_policy(log, ["dr", "sndr", "ipw"]).lead == "dr"
+    assert evaluate_policy(log, ["dm", "switch_dr"]).lead is None
 
 
 @pytest.mark.parametrize("name", ["switch_dr", "dr_os"])

@@ -186,6 +186,7 @@ def _placement(
         estimand=found.estimand,
         outcome_model=outcome_model,
         policy_value=found.policy_value,
+        lead=found.lead,
         logging_value=found.logging_value,
         uplift=found.uplift,
         audit=found.audit,

@@ -18,6 +18,7 @@ class DM:
     needs_q_hat: bool = True
     takes: tuple[ParameterName, ...] = ()
     is_biased: bool = True
+    headline_rank: int | None = None
     is_self_normalised: bool = False
 
     def influence(self, log: LoggedDecisions, parameters: EstimatorParameters) -> Influence:

@@ -19,6 +19,7 @@ class DR:
     needs_q_hat: bool = True
     takes: tuple[ParameterName, ...] = ("clip",)
     is_biased: bool = False
+    headline_rank: int | None = 1
     is_self_normalised: bool = False
 
     def influence(self, log: LoggedDecisions, parameters: EstimatorParameters) -> Influence:

@@ -50,6 +50,11 @@ class Estimator(Protocol):
         ...
 
     @property
+    def headline_rank(self) -> int | None:
+        """Return its rank for the headline: of those asked for, the lowest leads; None never."""
+        ...
+
+    @property
     def is_self_normalised(self) -> bool:
         """Return whether the weights are divided by their own sum."""
         ...

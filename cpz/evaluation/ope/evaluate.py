@@ -18,14 +18,11 @@ from cpz.evaluation.ope.interval import (
 )
 from cpz.evaluation.ope.log import Floats, LoggedDecisions
 from cpz.evaluation.ope.parameters import EstimatorParameters
-from cpz.evaluation.ope.registry import DEFAULT_ESTIMATORS, find_estimator
+from cpz.evaluation.ope.registry import DEFAULT_ESTIMATORS, ESTIMATORS, find_estimator
 from cpz.evaluation.ope.results import OffPolicyResult, PolicyValue, Uplift
 
 #: Largest relative difference that is put down to rounding in the log and in sums.
 _ROUNDING = 1e-12
-
-#: The headline takes the first of these that was asked for. Never one that is biased by design.
-HEADLINE_ORDER = ("dr", "snipw", "sndr", "ipw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ def evaluate_policy(
         raise UsageError("no estimator was asked for", hint="for example: ipw, snipw, dm, dr")
     wording = wording or Wording()
     resolved = (parameters or EstimatorParameters()).resolved(log.n_units)
-    lead = _lead(estimators)
+    lead = leading(chosen)
     lead_audit: Audit | None = None
     values: dict[str, PolicyValue] = {}
     uplifts: dict[str, Uplift] = {}
@@ -75,18 +72,31 @@ def evaluate_policy(
     logged = _logging_value(log)
     reason = _refusal(checked, lead)
     headline = None if reason else _headline(values[lead], uplifts[lead], logged, checked, wording)
-    return OffPolicyResult(values, logged, uplifts, checked, headline, reason, _estimand(wording))
+    return OffPolicyResult(
+        policy_value=values,
+        lead=lead or None,
+        logging_value=logged,
+        uplift=uplifts,
+        audit=checked,
+        headline=headline,
+        headline_reason=reason,
+        estimand=_estimand(wording),
+    )
 
 
-def _lead(estimators: Sequence[str]) -> str:
-    return next((name for name in HEADLINE_ORDER if name in estimators), "")
+def leading(chosen: Sequence[Estimator]) -> str:
+    """Return the name of the estimator that the headline takes; "" where none of them may lead."""
+    ranked = [(one.headline_rank, one.name) for one in chosen if one.headline_rank is not None]
+    return min(ranked)[1] if ranked else ""
 
 
 def _refusal(checked: Audit, lead: str) -> str:
     if checked.status is Status.RED:
         return "; ".join(finding.message for finding in checked.of(Status.RED))
     if not lead:
-        return f"a headline needs one of {', '.join(HEADLINE_ORDER)}"
+        ranked = sorted((one.headline_rank or 0, one.name) for one in ESTIMATORS)
+        names = ", ".join(name for rank, name in ranked if rank)
+        return f"a headline needs one of {names}"
     return ""
 
 
@@ -111,7 +121,7 @@ def _policy_value(
         parameters=parameters.chosen(estimator.takes),
         method=f"{estimator.name}; {interval_method(log)}",
         bias_note=bias_note(estimator, log, influence),
-        notes=_notes(interval, log, influence),
+        notes=_notes(estimator, interval, log, influence),
     )
 
 
@@ -162,7 +172,9 @@ def interval_method(log: LoggedDecisions) -> str:
     return f"95 % Student t interval on influence values, {kind}"
 
 
-def _notes(interval: MeanInterval, log: LoggedDecisions, influence: Influence) -> tuple[str, ...]:
+def _notes(
+    estimator: Estimator, interval: MeanInterval, log: LoggedDecisions, influence: Influence
+) -> tuple[str, ...]:
     notes: list[str] = []
     if influence.weight is None:
         notes.append("the interval leaves out the outcome model's own error")
@@ -172,6 +184,8 @@ def _notes(interval: MeanInterval, log: LoggedDecisions, influence: Influence) -
         notes.append(f"the estimate lies outside the rewards' range [{low:g}, {high:g}]")
     elif interval.ci[0] < low - slack or interval.ci[1] > high + slack:
         notes.append(f"the interval leaves the rewards' range [{low:g}, {high:g}]")
+    if estimator.is_biased:
+        notes.append("biased by design, even with exact propensities")
     return tuple(notes)
 
 

@@ -15,6 +15,7 @@ class IPW:
     needs_q_hat: bool = False
     takes: tuple[ParameterName, ...] = ("clip",)
     is_biased: bool = False
+    headline_rank: int | None = 4
     is_self_normalised: bool = False
 
     def influence(self, log: LoggedDecisions, parameters: EstimatorParameters) -> Influence:

@@ -61,6 +61,7 @@ class OffPolicyResult:
 
     Attributes:
         policy_value: per estimator, in the order asked for.
+        lead: the estimator that the headline takes; None where none of those asked for may lead.
         logging_value: the mean reward that was logged.
         uplift: per estimator.
         audit: the findings.
@@ -70,6 +71,7 @@ class OffPolicyResult:
     """
 
     policy_value: Mapping[str, PolicyValue]
+    lead: str | None
     logging_value: PolicyValue
     uplift: Mapping[str, Uplift]
     audit: Audit

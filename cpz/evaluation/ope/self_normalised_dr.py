@@ -18,6 +18,7 @@ class SNDR:
     needs_q_hat: bool = True
     takes: tuple[ParameterName, ...] = ("clip",)
     is_biased: bool = False
+    headline_rank: int | None = 3
     is_self_normalised: bool = True
 
     def influence(self, log: LoggedDecisions, parameters: EstimatorParameters) -> Influence:

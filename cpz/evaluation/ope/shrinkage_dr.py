@@ -20,6 +20,7 @@ class ShrinkageDR:
     needs_q_hat: bool = True
     takes: tuple[ParameterName, ...] = ("shrinkage_lambda",)
     is_biased: bool = True
+    headline_rank: int | None = None
     is_self_normalised: bool = False
 
     def influence(self, log: LoggedDecisions, parameters: EstimatorParameters) -> Influence:

@@ -18,6 +18,7 @@ class SNIPW:
     needs_q_hat: bool = False
     takes: tuple[ParameterName, ...] = ("clip",)
     is_biased: bool = False
+    headline_rank: int | None = 2
     is_self_normalised: bool = True
 
     def influence(self, log: LoggedDecisions, parameters: EstimatorParameters) -> Influence:

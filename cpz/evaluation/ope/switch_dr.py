@@ -21,6 +21,7 @@ class SwitchDR:
     needs_q_hat: bool = True
     takes: tuple[ParameterName, ...] = ("switch_tau",)
     is_biased: bool = True
+    headline_rank: int | None = None
     is_self_normalised: bool = False
 
     def influence(self, log: LoggedDecisions, parameters: EstimatorParameters) -> Influence:

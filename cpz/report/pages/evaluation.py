@@ -94,7 +94,7 @@ def _subtitle(result: EvaluateResult) -> str:
 
 
 def _summary(lead: PlacementResult, unit: Unit) -> tuple[KeyFigure, ...]:
-    name = next((n for n in ("dr", "snipw", "sndr", "ipw") if n in lead.policy_value), None)
+    name = lead.lead
     logged = lead.logging_value
     figures = [
         KeyFigure(

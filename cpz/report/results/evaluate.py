@@ -19,6 +19,7 @@ class PlacementResult:
     estimand: str
     outcome_model: str
     policy_value: Mapping[str, PolicyValue]
+    lead: str | None
     logging_value: PolicyValue
     uplift: Mapping[str, Uplift]
     audit: Audit

@@ -16,7 +16,6 @@ from cpz.evaluation.ope.interval import effective_sample_size, mean_interval, st
 from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import UNMODIFIED, EstimatorParameters
 from cpz.evaluation.ope.registry import find_estimator
-from cpz.evaluation.ope.sensitivity import default_thresholds, sensitivity_curve
 
 #: w = (1, 3, 0, 4), r = (1, 0, 1, 1), q_taken = q_policy = 1 / 2.
 HAND = LoggedDecisions(
@@ -163,21 +162,3 @@ def test_no_note_when_no_weight_was_changed(name: str) -> None:
     estimator = find_estimator(name)
     roomy = replace(UNMODIFIED, clip=100.0)
     assert bias_note(estimator, HAND, estimator.influence(HAND, roomy)) is None
-
-
-def test_sensitivity_curve_ends_at_the_unmodified_estimate() -> None:
-    for name in ("ipw", "switch_dr"):
-        curve = sensitivity_curve(HAND, name)
-        assert [point.threshold for point in curve] == default_thresholds(HAND)
-        full = find_estimator(name).influence(HAND, UNMODIFIED).estimate
-        assert curve[-1].estimate == pytest.approx(full)
-        assert curve[-1].share_changed == 0
-        assert curve[0].share_changed > 0
-    assert sensitivity_curve(HAND, "dm") == ()
-
-
-def test_sensitivity_of_shrinkage_by_hand() -> None:
-    (point,) = sensitivity_curve(HAND, "dr_os", [9.0])
-    assert point.estimate == pytest.approx(0.5 + 0.42 / 4)
-    assert point.share_changed == 0.75
-    assert sensitivity_curve(HAND, "dr_os")[-1].threshold == pytest.approx(4.04**2)
