@@ -8,6 +8,7 @@ import tomli_w
 
 from cpz.cli.ab.arguments import ExperimentArguments
 from cpz.cli.ab.runs import gates, shares_of
+from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.progress import progress_bar
 from cpz.cli.shell.run_folder import open_run
@@ -91,7 +92,7 @@ def _written(
         gates=gates(result.analysis, rehearsed.experiment),
         warnings=warnings,
         outputs=(*folder.write(result, html), Output("units", str(files[0]))),
-        next=(f"cpz ab analyze {files[0]} --metrics {files[1]}",),
+        next=(then(None, "ab", "analyze", files[0], "--metrics", files[1]),),
     )
 
 

@@ -1,7 +1,6 @@
 """Load, call, wrap: `cpz canary analyze`. Imports heavy modules; imported late."""
 
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from cpz import __version__
 from cpz.cli.canary.arguments import CountsArguments
 from cpz.cli.canary.runs import gates, recorded_entries
+from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.run_folder import open_run
 from cpz.data.errors import DataError, UsageError
@@ -80,7 +80,7 @@ def run_analyze(
         gates=gates(result),
         warnings=warnings,
         outputs=(*folder.write(result, render(page)), Output("ledger", str(ledger))),
-        next=(f"cpz canary replay {shlex.quote(str(ledger))}",),
+        next=(then(None, "canary", "replay", ledger),),
     )
     return outcome, result
 

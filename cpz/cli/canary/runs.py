@@ -1,6 +1,5 @@
 """Load, call, wrap: `cpz canary simulate` and `cpz canary replay`. Imported late."""
 
-import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ import msgspec
 
 from cpz import __version__
 from cpz.cli.canary.arguments import CanaryArguments
+from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.progress import progress_bar
 from cpz.cli.shell.run_folder import open_run
@@ -140,7 +140,7 @@ def _outcome(
         inputs=(arguments.scenario,),
         gates=gates(result),
         outputs=outputs,
-        next=(f"cpz canary replay {shlex.quote(ledger)}",),
+        next=(then(None, "canary", "replay", ledger),),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cpz.cli.shell.next_command import then
 from cpz.cli.shell.options import (
     DEFAULT_WORKSPACE,
     DatasetOption,
@@ -12,7 +13,7 @@ from cpz.cli.shell.options import (
     JsonOption,
     WorkspaceOption,
 )
-from cpz.cli.shell.outcome import Outcome, Output, finish, here
+from cpz.cli.shell.outcome import Outcome, Output, finish
 from cpz.report.gate import Gate
 
 app = typer.Typer(name="data", help="Import foreign logs and check datasets.", no_args_is_help=True)
@@ -64,8 +65,8 @@ def import_(
         warnings=report.notes,
         outputs=outputs,
         next=(
-            here(f"cpz data check {dataset}", workspace),
-            here(f"cpz train --dataset {dataset}", workspace),
+            then(workspace, "data", "check", dataset),
+            then(workspace, "train", "--dataset", dataset),
         ),
     )
     return finish(outcome, json, lambda console: console.print(*import_tables(result)))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from cpz.cli.evaluate.arguments import EvaluateArguments
+from cpz.cli.shell.next_command import then
 from cpz.cli.shell.options import DEFAULT_JOBS, JobsOption, JsonOption, SeedOption
-from cpz.cli.shell.outcome import Outcome, finish, here
+from cpz.cli.shell.outcome import Outcome, finish
 from cpz.cli.simulate.arguments import SimulateArguments
 from cpz.cli.simulate.commands import run_simulate
 from cpz.cli.train.arguments import TrainArguments
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NAME = "demo"
+_TRAINED = ("--dataset", NAME, "--model", NAME)
 
 
 def demo(
@@ -83,7 +85,11 @@ def run_demo(sessions: int, seed: int, jobs: int, root: Path) -> "tuple[Outcome,
         gates=gates,
         warnings=tuple(warning for step in steps for warning in step.warnings),
         outputs=(demo_steps.index_page(root, outputs),),
-        next=(here(NEXT[0], root), *NEXT[1:]),
+        next=(
+            then(root, "evaluate", *_TRAINED, "--policy", "epsilon_greedy", "--with-truth"),
+            then(root, "simulate", "--seed", str(seed + 1)),
+            then(None, "data", "import", "--help"),
+        ),
     )
     return outcome, result
 
@@ -100,10 +106,3 @@ class _Clock:
         done = work()
         self.seconds[name] = time.perf_counter() - start
         return done
-
-
-NEXT = (
-    f"cpz evaluate --dataset {NAME} --model {NAME} --policy epsilon_greedy --with-truth",
-    "cpz simulate --seed 1 && cpz train && cpz evaluate --with-truth",
-    "cpz data import YOUR-LOG.csv --map examples/obd.toml --dataset mine",
-)

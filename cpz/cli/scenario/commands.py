@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cpz.cli.shell.next_command import then
 from cpz.cli.shell.options import JsonOption, SetOption
 from cpz.cli.shell.outcome import Outcome, finish
 from cpz.cli.shell.signature import spread
@@ -44,7 +45,9 @@ def list_(json: JsonOption = False) -> int:
     for entry in entries:
         table.add_row(entry.name, entry.description, str(entry.n_changes))
     outcome = Outcome(
-        "scenario list", ScenarioListResult(entries), next=("cpz scenario diff baseline drift",)
+        "scenario list",
+        ScenarioListResult(entries),
+        next=(then(None, "scenario", "diff", "baseline", "drift"),),
     )
     return finish(outcome, json, lambda console: console.print(table))
 
@@ -136,7 +139,7 @@ def check(scenario: NameArgument, overrides: SetOption = (), json: JsonOption = 
             f"{group} sums to {total:g}, not 1: each share is taken relative to the sum"
             for group, total in share_sums(loaded).items()
         ),
-        next=(f"cpz simulate --scenario {scenario}",),
+        next=(then(None, "simulate", "--scenario", scenario),),
     )
     return finish(outcome, json, lambda console: console.print(table))
 

@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cpz.cli.serve.arguments import ServeArguments
+from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, Output
 from cpz.data.errors import NotFoundError, UsageError
 from cpz.data.workspace import Workspace
@@ -95,9 +96,17 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
         inputs=_inputs(decider.routing),
         warnings=(lost,) if served.n_unlogged else (),
         outputs=(Output("log", str(log_folder(workspace, arguments.log))),),
-        next=(f"cpz serve --log {arguments.log} --publish served",),
+        next=(then(root, *_named_model(arguments), "--publish", "served"),),
     )
     return outcome, result
+
+
+def _named_model(arguments: ServeArguments) -> tuple[str, ...]:
+    """Return the words that name the same model and log again."""
+    words = ["serve", "--model", arguments.model, "--policy", arguments.policy]
+    if arguments.canary is not None:
+        words += ["--canary", arguments.canary]
+    return (*words, "--log", arguments.log)
 
 
 def run_once(arguments: ServeArguments, root: Path, path: Path) -> Ended:
@@ -161,7 +170,7 @@ def run_publish(arguments: ServeArguments, root: Path, name: str) -> Ended:
         inputs=(*_inputs(routing), str(log_folder(workspace, arguments.log))),
         warnings=tuple(warnings),
         outputs=(Output("dataset", str(dataset.path)),),
-        next=(f"cpz data check {name}", f"cpz evaluate --dataset {name}"),
+        next=(then(root, "data", "check", name), then(root, "train", "--dataset", name)),
     )
     return outcome, result
 

@@ -1,18 +1,16 @@
 """What a command hands back: one value that becomes tables for a person or JSON for a machine."""
 
 import math
-import os
 import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cpz import __version__
-from cpz.cli.shell.options import DEFAULT_WORKSPACE
+from cpz.cli.shell.next_command import NextCommand
 from cpz.cli.shell.streams import write_document
 from cpz.report.gate import Gate
 
@@ -50,7 +48,7 @@ class Outcome:
     gates: tuple[Gate, ...] = ()
     warnings: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
-    next: tuple[str, ...] = ()
+    next: tuple[NextCommand, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -113,18 +111,8 @@ def envelope(outcome: Outcome) -> Envelope:
         gates=outcome.gates,
         warnings=outcome.warnings,
         outputs=outcome.outputs,
-        next=outcome.next,
+        next=tuple(str(command) for command in outcome.next),
     )
-
-
-def here(command: str, root: Path) -> str:
-    """Return a command that finds the same workspace as this one.
-
-    >>> here("cpz train", Path("my shop"))
-    "cpz train --workspace 'my shop'"
-    """
-    found = Path(os.environ.get("CPZ_WORKSPACE") or DEFAULT_WORKSPACE)
-    return command if root == found else f"{command} --workspace {shlex.quote(str(root))}"
 
 
 def finish(outcome: Outcome, as_json: bool, render: "Callable[[Console], None]") -> int:

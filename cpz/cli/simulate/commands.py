@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cpz.cli.shell.next_command import NextCommand, then
 from cpz.cli.shell.options import (
     DEFAULT_WORKSPACE,
     DryRunOption,
@@ -13,7 +14,7 @@ from cpz.cli.shell.options import (
     JsonOption,
     WorkspaceOption,
 )
-from cpz.cli.shell.outcome import Outcome, Output, finish, here
+from cpz.cli.shell.outcome import Outcome, Output, finish
 from cpz.cli.shell.progress import progress_bar
 from cpz.cli.shell.signature import spread
 from cpz.cli.simulate.arguments import SimulateArguments
@@ -113,24 +114,17 @@ def run_simulate(
     rows = {table: manifest.rows(table) for table in manifest.tables}
     sizes = rows["sessions"], rows, manifest.digest
     result = SimulateResult(name, arguments.scenario, *sizes, summary(made), long_run=effect)
-    outcome = Outcome(
-        "simulate",
-        result,
-        seed=seed,
-        outputs=(
-            Output("dataset", str(made.path)),
-            *(_written_report(workspace, arguments, result) if report else ()),
-        ),
-        next=(
-            here(f"cpz train --dataset {name}", root),
-            here(f"cpz data check {name}", root),
-        ),
-    )
-    return outcome, result
+    following = (then(root, "train", "--dataset", name), then(root, "data", "check", name))
+    page = _written_report(workspace, arguments, result, following) if report else ()
+    outputs = (Output("dataset", str(made.path)), *page)
+    return Outcome("simulate", result, seed=seed, outputs=outputs, next=following), result
 
 
 def _written_report(
-    workspace: "Workspace", arguments: SimulateArguments, result: "SimulateResult"
+    workspace: "Workspace",
+    arguments: SimulateArguments,
+    result: "SimulateResult",
+    following: tuple[NextCommand, ...],
 ) -> tuple[Output, ...]:
     from cpz.cli.shell.outcome import command_line
     from cpz.cli.shell.run_folder import open_run
@@ -140,7 +134,9 @@ def _written_report(
     # jobs change nothing in the result, so they are no part of what a run is
     config = {k: v for k, v in asdict(arguments).items() if k != "jobs"}
     folder = open_run(workspace, "simulate", {"simulate": config})
-    return folder.write(result, render(simulation_report(result, folder.config, command_line())))
+    steps = tuple(str(command) for command in following)
+    page = simulation_report(result, folder.config, command_line(), steps)
+    return folder.write(result, render(page))
 
 
 def run_verify(name: str, part: int, root: Path, *, as_json: bool) -> int:

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cpz.cli.shell.next_command import then
 from cpz.cli.shell.options import (
     DEFAULT_WORKSPACE,
     JsonOption,
     WorkspaceOption,
 )
-from cpz.cli.shell.outcome import Outcome, Output, finish, here
+from cpz.cli.shell.outcome import Outcome, Output, finish
 from cpz.cli.shell.progress import progress_bar
 from cpz.cli.shell.signature import spread
 from cpz.cli.train.arguments import TrainArguments
@@ -67,7 +68,7 @@ def run_train(arguments: TrainArguments, root: Path) -> "tuple[Outcome, TrainRes
         seed=arguments.seed,
         inputs=(str(dataset.path),),
         outputs=(Output("model", str(workspace.model(arguments.model) / version)),),
-        next=(here(f"cpz evaluate --dataset {arguments.dataset} --model {arguments.model}", root),),
+        next=(then(root, "evaluate", "--dataset", arguments.dataset, "--model", arguments.model),),
     )
     return outcome, result
 

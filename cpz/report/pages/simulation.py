@@ -30,13 +30,16 @@ from cpz.simulator.summary.dataset import Group, Summary
 from cpz.simulator.summary.weekly_shares import moved_most
 
 
-def simulation_report(result: SimulateResult, config_toml: str, command: str) -> Report:
+def simulation_report(
+    result: SimulateResult, config_toml: str, command: str, next_steps: tuple[str, ...]
+) -> Report:
     """Say all of a simulated dataset as plain values.
 
     Args:
         result: what the command returns, with its summary.
         config_toml: the resolved configuration.
         command: what reproduces it.
+        next_steps: commands worth running now.
     """
     found = result.summary
     if found is None:
@@ -56,7 +59,7 @@ def simulation_report(result: SimulateResult, config_toml: str, command: str) ->
         sections=(_funnel(found), _time(found), _groups(found), _log(found)),
         command=command,
         config_toml=config_toml,
-        next_steps=(f"cpz train --dataset {result.dataset}", f"cpz data check {result.dataset}"),
+        next_steps=next_steps,
         versions=(("cpz", __version__),),
     )
 

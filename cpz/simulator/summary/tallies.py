@@ -21,7 +21,9 @@ def tally(dataset: Dataset, table: str, columns: Sequence[str], key: str = "") -
     Returns:
         The columns and `n`; a time column holds whole hours since 1970, UTC.
     """
-    rows = pl.scan_parquet(dataset.files(table)).select(*columns, *([key] if key else []))
+    rows = pl.scan_parquet(dataset.files(table), glob=False).select(
+        *columns, *([key] if key else [])
+    )
     if key:
         above = pl.col(key).shift(1)
         rows = rows.filter(above.is_null() | (pl.col(key) != above))
