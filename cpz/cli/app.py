@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from cpz.cli.machine import doctor, version
 from cpz.cli.scenario import commands as scenario
 from cpz.cli.serve import commands as serve
 from cpz.cli.serve import load
+from cpz.cli.shell.help import declare_plainly
 from cpz.cli.shell.settings import read_settings
 from cpz.cli.shell.streams import discard_output, prepare_streams, write_document
 from cpz.cli.simulate import commands as simulate
@@ -56,6 +58,7 @@ app.command("load")(load.load)
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
+declare_plainly(app)
 
 
 def _print_version(is_asked: bool) -> None:
@@ -86,7 +89,13 @@ def root(
 
 def known_options() -> dict[str, dict[str, str]]:
     """Return, per command, its long options without dashes and the parameter each one sets."""
-    return dict(_options_below(typer.main.get_command(app), ()))
+    return dict(_options_below(command_tree(), ()))
+
+
+@cache
+def command_tree() -> Any:
+    """Return the tree of commands that Typer makes of the declarations."""
+    return typer.main.get_command(app)
 
 
 def _options_below(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -116,7 +125,7 @@ def run(arguments: Sequence[str]) -> int:
     arguments = arguments or ["--help"]
     as_json = "--json" in arguments
     try:
-        code = app(list(arguments), prog_name="cpz", standalone_mode=False)
+        code = command_tree().main(list(arguments), prog_name="cpz", standalone_mode=False)
     except CpzError as error:
         return _report(error, as_json)
     except typer.TyperException as error:
@@ -141,7 +150,7 @@ def _usage(message: str, arguments: Sequence[str]) -> CpzError:
 
 def _command(arguments: Sequence[str]) -> list[str]:
     """Return the words that name a command, `["data", "check"]`, as far as there is one."""
-    tree: Any = typer.main.get_command(app)
+    tree = command_tree()
     words: list[str] = []
     for word in arguments:
         if word in getattr(tree, "commands", {}):

@@ -3,8 +3,8 @@
 from io import StringIO
 
 import pytest
-from rich.console import Console
 
+from cpz.cli.shell.console import Output
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.canary.monitor import ALPHA, monitor
 from cpz.evaluation.canary.plan import CanaryPlan, information_limit, plan_steps
@@ -43,7 +43,7 @@ def result_of(hours: tuple[Hour, ...], injected: Injection = NO_HARM) -> CanaryR
 
 def text_of(*parts: object) -> str:
     written = StringIO()
-    Console(width=160, file=written).print(*parts)
+    Output(width=160, file=written).print(*parts)
     return written.getvalue()
 
 

@@ -4,8 +4,8 @@ import io
 from collections.abc import Sequence
 
 import pytest
-from rich.console import Console
 
+from cpz.cli.shell.console import Output
 from cpz.report.terminal.tables import grid
 
 ROWS = [
@@ -19,7 +19,7 @@ def _printed(width: int, rows: Sequence[tuple[str, ...]] = ROWS) -> str:
     for row in rows:
         table.add_row(*row)
     out = io.StringIO()
-    Console(file=out, width=width).print(table)
+    Output(file=out, width=width).print(table)
     return out.getvalue()
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from cpz.cli.machine.environment import Examination
 
-MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "failed": "[red]failed[/]"}
+COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
 def doctor(workspace: WorkspaceOption = DEFAULT_WORKSPACE, json: JsonOption = False) -> int:
@@ -41,6 +41,6 @@ def _render(found: "Examination", console: "Console") -> None:
     for column in ("check", "status", "found", "expected", "fix"):
         table.add_column(column, overflow="fold")
     for check in found.checks:
-        words = (Text(word) for word in (check.found, check.expected, check.fix))
-        table.add_row(check.id, MARKS[check.status], *words)
+        status = Text(check.status, style=COLOURS[check.status])
+        table.add_row(check.id, status, check.found, check.expected, check.fix)
     console.print(table)

@@ -28,7 +28,5 @@ def version(json: JsonOption = False) -> int:
     return finish(
         Outcome("version", result),
         json,
-        lambda console: console.print(
-            f"cpz {result.cpz} (Python {result.python})", highlight=False
-        ),
+        lambda console: console.print(f"cpz {result.cpz} (Python {result.python})"),
     )

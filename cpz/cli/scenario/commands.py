@@ -67,8 +67,6 @@ def show(
         cpz scenario show psp-outage --only payment.card
         cpz scenario show --set behaviour.payment.position=1.5 --only behaviour.payment
     """
-    from rich.text import Text
-
     from cpz.data.errors import UsageError, nearest
     from cpz.report.results.scenario import ScenarioShowResult
     from cpz.report.terminal.tables import grid
@@ -88,9 +86,7 @@ def show(
         # one comment often speaks for a run of constants: it is printed once
         source = "as above" if c.source and c.source == said else c.source
         said = c.source
-        table.add_row(
-            c.key, Text(_written(c.key, c.value)), c.strength or "this scenario", Text(source)
-        )
+        table.add_row(c.key, _written(c.key, c.value), c.strength or "this scenario", source)
     outcome = Outcome("scenario show", ScenarioShowResult(loaded.name, loaded.description, found))
     return finish(outcome, json, lambda console: console.print(table))
 
@@ -168,14 +164,12 @@ def diff(
 
 
 def _difference(left: str, right: str, found: "tuple[Change, ...]") -> "Table":
-    from rich.text import Text
-
     from cpz.report.terminal.tables import grid
 
     table = grid(f"constants that differ: {_n_changes(found)}", "constant", left, right, first=3)
     for change in found:
         cells = (_written(change.key, value) for value in (change.left, change.right))
-        table.add_row(change.key, *map(Text, cells))
+        table.add_row(change.key, *cells)
     return table
 
 

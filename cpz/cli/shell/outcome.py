@@ -134,7 +134,7 @@ def finish(outcome: Outcome, as_json: bool, render: "Callable[[Console], None]")
     ]
     lines += [((output.kind, "dim"), f" {output.path}") for output in outcome.outputs]
     lines += [(("next", "dim"), f" {command}") for command in outcome.next]
-    for mark, words in lines:  # as text, since a path may hold what Rich reads as markup
+    for mark, words in lines:
         console.print(Text.assemble(mark, words), soft_wrap=True)
     return outcome.exit_code
 

@@ -13,16 +13,17 @@ def progress_bar(description: str, total: int | None) -> Iterator[Advance]:
     if not sys.stderr.isatty():
         yield lambda n: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from cpz.cli.shell.console import PlainConsole
+
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
+    with Progress(*columns, console=PlainConsole(stderr=True), transient=False) as progress:
         task = progress.add_task(f"{description:<10}", total=total)
 
         def advance(n: int) -> None:

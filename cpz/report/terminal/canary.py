@@ -144,7 +144,7 @@ def judge_tables(found: Judgment) -> tuple[RenderableType, ...]:
     groups = grid("groups", "group", "score", "weight")
     for name, group in found.score.groups.items():
         shown = format_value(group.score, PLAIN) if group.has_data else "no data"
-        groups.add_row(Text(name), shown, format_value(group.weight, PLAIN))
+        groups.add_row(name, shown, format_value(group.weight, PLAIN))
     score = found.score
     verdict = Text.assemble(
         ("score ", "bold"),

@@ -6,9 +6,8 @@ column a line.
 
 from collections.abc import Sequence
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
-from rich.style import StyleType
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -20,23 +19,12 @@ _LONGEST_WORDS = (48, 24, 14)
 class Grid(Table):
     """A table without lines under a heading that may be wider than the table.
 
-    Cells of type str are shown as they are: names come from users' files, and what Rich would read
-    as markup in them is no markup. Colour a cell with `styled`.
+    Colour a cell with `styled`.
     """
 
     def __init__(self, heading: str) -> None:
         super().__init__(box=None, pad_edge=False)
         self.heading = heading
-
-    def add_row(
-        self,
-        *renderables: RenderableType | None,
-        style: StyleType | None = None,
-        end_section: bool = False,
-    ) -> None:
-        """Add a row."""
-        cells = (Text(cell) if isinstance(cell, str) else cell for cell in renderables)
-        super().add_row(*cells, style=style, end_section=end_section)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the heading, if any, then the table, or its rows one below the other."""

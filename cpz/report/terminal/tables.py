@@ -42,7 +42,7 @@ def grid(heading: str, *columns: str, first: int = 1) -> Table:
     table = Grid(heading)
     for index, column in enumerate(columns):
         justify: JustifyMethod = "left" if index < first else "right"
-        table.add_column(Text(column), justify=justify, overflow="fold")
+        table.add_column(column, justify=justify, overflow="fold")
     return table
 
 
