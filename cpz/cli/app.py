@@ -37,10 +37,18 @@ REFUSALS = {
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ENAMETOOLONG),
 }
 
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 done, but a gate or verdict says no; 2 usage, configuration, or the "
+    "machine refuses; 3 bad data; 4 not enough data to decide; 5 not found; 70 a bug; "
+    "130 interrupted."
+)
+HELP = ["--help", "-h"]
+
 app = typer.Typer(
     name="cpz",
     help="Simulation and offline evaluation of AI-driven checkout personalization.",
-    epilog="Start with: cpz demo",
+    epilog=f"Start with: cpz demo\n\n{EXIT_CODES}",
+    context_settings={"help_option_names": HELP},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -129,12 +137,13 @@ def run(arguments: Sequence[str]) -> int:
     except CpzError as error:
         return _report(error, as_json)
     except typer.TyperException as error:
-        message = error.format_message()
-        return _report(_usage(message, arguments), as_json)
+        if message := _message(error):
+            return _report(_usage(message, arguments), as_json)
+        code = UsageError.exit_code  # a group alone: its help is printed already
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except SystemExit as end:  # Typer's way to end where nobody reads its help any more
-        code = 0 if {"--help", "--version"} & set(arguments) else end.code
+        code = 0 if {*HELP, "--version"} & set(arguments) else end.code
     except (OSError, MemoryError) as error:
         return _refused(error, as_json)
     except Exception as error:
@@ -142,6 +151,14 @@ def run(arguments: Sequence[str]) -> int:
     if code == INTERRUPTED:
         return _report(_interrupted(), as_json)
     return code if isinstance(code, int) else 0
+
+
+def _message(error: typer.TyperException) -> str:
+    """Return what is wrong with the command line; of a misspelt option the nearest known first."""
+    near = getattr(error, "possibilities", None)
+    if not near:
+        return error.format_message()
+    return f"{error.message}. Did you mean {', '.join(map(repr, near))}?"
 
 
 def _usage(message: str, arguments: Sequence[str]) -> CpzError:
