@@ -68,7 +68,7 @@ def _blocks(page: str) -> set[str]:
 def _texts(param: Any) -> list[str]:
     """Return what an option or argument declares: its names, help and metavar."""
     names = [] if isinstance(param, TyperArgument) else [*param.opts, *param.secondary_opts]
-    return [*names, param.help, param.metavar or ""]
+    return [*names, param.help or "", param.metavar or ""]
 
 
 def _declared(text: str | None) -> str:
