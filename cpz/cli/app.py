@@ -22,6 +22,7 @@ from cpz.cli.machine import doctor, version
 from cpz.cli.scenario import commands as scenario
 from cpz.cli.serve import commands as serve
 from cpz.cli.serve import load
+from cpz.cli.shell.asked import Asked, read_line
 from cpz.cli.shell.help import declare_plainly
 from cpz.cli.shell.settings import read_settings
 from cpz.cli.shell.streams import discard_output, prepare_streams, write_document
@@ -93,6 +94,8 @@ def root(
 ) -> None:
     """Simulation and offline evaluation of AI-driven checkout personalization."""
     context.default_map = read_settings(config, known_options())
+    if isinstance(context.obj, Asked):
+        context.obj.read_settings(context.default_map)
 
 
 def known_options() -> dict[str, dict[str, str]]:
@@ -131,25 +134,27 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; return the exit code. The one place that catches errors."""
     arguments = arguments or ["--help"]
-    as_json = "--json" in arguments
+    asked = read_line(command_tree(), arguments)
     try:
-        code = command_tree().main(list(arguments), prog_name="cpz", standalone_mode=False)
+        code = command_tree().main(
+            list(arguments), prog_name="cpz", standalone_mode=False, obj=asked
+        )
     except CpzError as error:
-        return _report(error, as_json)
+        return _report(error, asked.as_json)
     except typer.TyperException as error:
         if message := _message(error):
-            return _report(_usage(message, arguments), as_json)
+            return _report(_usage(message, asked.command), asked.as_json)
         code = UsageError.exit_code  # a group alone: its help is printed already
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except SystemExit as end:  # Typer's way to end where nobody reads its help any more
         code = 0 if {*HELP, "--version"} & set(arguments) else end.code
     except (OSError, MemoryError) as error:
-        return _refused(error, as_json)
+        return _refused(error, asked.as_json)
     except Exception as error:
-        return _bug(error, as_json)
+        return _bug(error, asked.as_json)
     if code == INTERRUPTED:
-        return _report(_interrupted(), as_json)
+        return _report(_interrupted(), asked.as_json)
     return code if isinstance(code, int) else 0
 
 
@@ -161,19 +166,8 @@ def _message(error: typer.TyperException) -> str:
     return f"{error.message}. Did you mean {', '.join(map(repr, near))}?"
 
 
-def _usage(message: str, arguments: Sequence[str]) -> CpzError:
-    return UsageError(message, hint=f"see `{' '.join(['cpz', *_command(arguments), '--help'])}`")
-
-
-def _command(arguments: Sequence[str]) -> list[str]:
-    """Return the words that name a command, `["data", "check"]`, as far as there is one."""
-    tree = command_tree()
-    words: list[str] = []
-    for word in arguments:
-        if word in getattr(tree, "commands", {}):
-            tree = tree.commands[word]
-            words.append(word)
-    return words
+def _usage(message: str, command: Sequence[str]) -> CpzError:
+    return UsageError(message, hint=f"see `{' '.join(['cpz', *command, '--help'])}`")
 
 
 def _interrupted() -> CpzError:

@@ -57,3 +57,45 @@ def test_every_exit_code_is_listed_where_users_look(cli: Cli) -> None:
         listed = re.search(r"0 done; 1 done.*?130\s+interrupted", page, re.DOTALL)
         assert listed
         assert set(map(int, re.findall(r"(?:^|; )\s*(\d+) ", listed[0]))) == codes
+
+
+@pytest.mark.parametrize(
+    ("line", "is_json"),
+    [
+        ("ab analyze units.csv --metrics --json", False),
+        ("scenario show --only --json", False),
+        ("scenario show -- --json", False),
+        ("--config --json version", False),
+        ("scenario show --only --json --json", True),
+        ("scenario show --only=x --json", True),
+        ("scenario show nowhere --json", True),
+        ("train --tres 5 --json", True),
+        ("simulat --json", True),
+        ("ab --json", True),
+    ],
+)
+def test_an_error_is_json_where_json_was_asked_for(cli: Cli, line: str, is_json: bool) -> None:
+    ran = cli(*line.split())
+    assert ran.code in (2, 3, 5)
+    if is_json:
+        assert (ran.json["ok"], ran.err) == (False, "")
+    else:
+        assert (ran.out, ran.err[:7]) == ("", "error: ")
+
+
+@pytest.mark.parametrize("line", ["scenario show nowhere", "scenario show --onli x"])
+def test_settings_that_ask_for_json_get_errors_as_json(
+    cli: Cli, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cpz.toml").write_text("[scenario.show]\njson = true\n[scenario.check]\njson = false\n")
+    assert cli(*line.split()).json["ok"] is False
+    assert cli("scenario", "check", "nowhere").out == ""
+
+
+def test_a_value_that_is_named_like_a_command_is_none(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data").write_text("")
+    assert "`cpz --help`" in cli("--config", "data", "simulat").err
