@@ -2,6 +2,7 @@
 
 import io
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,9 +19,11 @@ import cpz
 from cpz.cli.machine.doctor import _render
 from cpz.cli.machine.environment import Check, examine
 from cpz.cli.shell.console import Output
-from cpz.cli.shell.outcome import Gate, Outcome, finish
+from cpz.cli.shell.next_command import then
+from cpz.cli.shell.outcome import Outcome, finish
 from cpz.cli.shell.outcome import Output as Written
 from cpz.cli.shell.progress import progress_bar
+from cpz.report.gate import Gate
 from cpz.report.terminal.tables import grid, spaced, styled
 
 Cli = Callable[..., Any]
@@ -66,7 +69,7 @@ def test_what_a_command_hands_back_is_shown_whole(capsys: pytest.CaptureFixture[
         gates=(Gate(SENTENCE, "fail", SENTENCE, SENTENCE),),
         warnings=(SENTENCE,),
         outputs=(Written(SENTENCE, SENTENCE),),
-        next=(SENTENCE,),
+        next=(then(None, SENTENCE),),
     )
     assert finish(outcome, False, lambda console: console.print(SENTENCE, soft_wrap=True)) == 1
     assert capsys.readouterr().out.splitlines() == [
@@ -74,7 +77,7 @@ def test_what_a_command_hands_back_is_shown_whole(capsys: pytest.CaptureFixture[
         f"warning {SENTENCE}",
         f"gate {SENTENCE} failed: {SENTENCE} (limit {SENTENCE})",
         f"{SENTENCE} {SENTENCE}",
-        f"next {SENTENCE}",
+        f"next cpz {shlex.quote(SENTENCE)}",
     ]
 
 
@@ -142,4 +145,4 @@ def test_nothing_but_the_console_can_read_markup() -> None:
         for path in root.rglob("*.py")
         if reads.search(path.read_text(encoding="utf-8"))
     }
-    assert found <= {"cli/console.py", "cli/help.py"}
+    assert found <= {"cli/shell/console.py", "cli/shell/help.py"}
