@@ -15,7 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cpz.data.keyed import Floats, uniform
+from cpz.data.arrays import Floats
+from cpz.data.keyed import uniform
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.ope.audit import audit
 from cpz.evaluation.ope.evaluate import evaluate_policy

@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 import msgspec
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats
+from cpz.data.arrays import Floats
 from cpz.simulator.scenario.loading import Scenario, load_scenario
 from cpz.simulator.scenario.world import compile_world
 from cpz.simulator.shoppers.plan import ranges

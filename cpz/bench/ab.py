@@ -10,6 +10,7 @@ def _prepare(sizes: Mapping[str, int], _: Path) -> Prepared:
     import numpy as np
 
     from cpz.bench.shopping import whole
+    from cpz.data.arrays import Floats
     from cpz.evaluation.ab.analyze import analyze
     from cpz.ingest.experiments.metrics_file import (
         Experiment,
@@ -17,7 +18,7 @@ def _prepare(sizes: Mapping[str, int], _: Path) -> Prepared:
         ProportionMetric,
         RatioMetric,
     )
-    from cpz.ingest.experiments.units import Floats, UnitTable
+    from cpz.ingest.experiments.units import UnitTable
 
     n = sizes["units"]
     arm = whole("arm", n, 2)

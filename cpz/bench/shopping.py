@@ -7,14 +7,12 @@ parts are given. The shares and rates mean nothing; only sizes and types are lik
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from cpz.data import keyed
+from cpz.data.arrays import Ints
 from cpz.data.policy import Visits
 from cpz.features.decision_batch import DecisionBatch
-
-Ints = npt.NDArray[np.int64]
 
 SEED = 1
 OPTIONS = ("card", "paypal", "invoice", "wallet", "transfer", "instalments", "voucher", "cash")

@@ -14,9 +14,9 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
+from cpz.data.arrays import Floats
 from cpz.data.normal_quantile import normal_quantile
 
-Floats = npt.NDArray[np.float64]
 Hashes = npt.NDArray[np.uint64]
 Identity = npt.NDArray[np.int64] | npt.NDArray[np.uint64] | int
 

@@ -7,9 +7,8 @@ that simulates need not import SciPy, which takes 0.2 s of processor time.
 """
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from cpz.data.arrays import Floats
 
 #: Rows worked out at once: what they need stays in the processor's cache.
 _BLOCK = 16_384

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from cpz.data.arrays import Floats, Mask
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Floats, Mask
 from cpz.data.dataset import Dataset, part_files, read_parts
 from cpz.data.errors import DataError, NotFoundError
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 
 def read_truth(

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from cpz.data.arrays import Floats
 from cpz.data.errors import MissingPropensityError
-from cpz.data.policy import Floats, Visits
+from cpz.data.policy import Visits
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.ope.cross_fitting import Fit, action_mean_fit, cross_fitted_q_hat
 from cpz.evaluation.ope.evaluate import Wording, evaluate_policy

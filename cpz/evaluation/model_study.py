@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cpz.data.arrays import Mask
 from cpz.data.dataset import Dataset
 from cpz.data.errors import MissingPropensityError, NotFoundError, nearest
 from cpz.evaluation.log_study import OffPolicyConfig
 from cpz.evaluation.placement_study import PlacementStudy, study_placement
 from cpz.evaluation.predictive_study import PredictiveStudy, study_predictions
-from cpz.features.decision_batch import DecisionBatch, Mask
+from cpz.features.decision_batch import DecisionBatch
 from cpz.models.trained import TrainedModel
 from cpz.models.training import load_batches
 

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.data.errors import MissingPropensityError, NotEnoughDataError
-from cpz.data.policy import Floats, Policy
+from cpz.data.policy import Policy
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.log_study import OffPolicyConfig
 from cpz.evaluation.ope.cross_fitting import Predict, cross_fitted_q_hat
 from cpz.evaluation.ope.evaluate import Wording, evaluate_policy
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions
 from cpz.evaluation.ope.results import OffPolicyResult, PolicyValue, Uplift
-from cpz.features.decision_batch import DecisionBatch, Ints, Mask
+from cpz.features.decision_batch import DecisionBatch
 from cpz.models.fitting import q_hat_fit
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.data.dataset import Dataset
 from cpz.data.errors import DataError, MissingColumnError
 from cpz.data.policy import Visits
 from cpz.data.tables import OUTCOMES, SENSITIVE
 from cpz.features.batch import event_features
-from cpz.features.decision_batch import DecisionBatch, Floats, Ints, Mask
+from cpz.features.decision_batch import DecisionBatch
 from cpz.features.declarations import FEATURES, Aggregation, Feature, Source
 from cpz.features.history import History, load_history, microseconds
 

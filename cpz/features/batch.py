@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from cpz.data.arrays import Ints, Mask
 from cpz.features.declarations import Aggregation, Feature
-from cpz.features.history import History, Ints, Mask
+from cpz.features.history import History
 
 _SECOND_US = 1_000_000
 

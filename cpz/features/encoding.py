@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Floats
 from cpz.data.errors import DataError, MissingColumnError, nearest
-
-Floats = npt.NDArray[np.float64]
 
 #: LightGBM bins at most 255 values by default; rarer levels of a longer column count as missing.
 MAX_LEVELS = 254

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Ints, Mask
 from cpz.data.dataset import Dataset
 from cpz.features.declarations import EventFilter
-
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 _PAYLOAD = ("type", "step", "option", "amount_minor")
 

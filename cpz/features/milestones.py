@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import polars as pl
 
+from cpz.data.arrays import Mask
 from cpz.data.dataset import Dataset
 from cpz.data.tables import STEPS
-from cpz.features.decision_batch import DecisionBatch, Mask
+from cpz.features.decision_batch import DecisionBatch
 
 _COLUMNS = ("session_id", "type", "step")
 

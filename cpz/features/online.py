@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
+from cpz.data.arrays import Ints
 from cpz.features.declarations import DAY_S, FEATURES, Aggregation, Feature, Source
-from cpz.features.history import Ints, microseconds
+from cpz.features.history import microseconds
 from cpz.features.shopper_state import SECOND_US, Event, EventPlan, Id, ShopperState, Value
 
 Cell = Value | Sequence[str]

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from cpz.data.arrays import Floats, Mask
 from cpz.data.dataset import Dataset
 from cpz.data.errors import MissingColumnError
-from cpz.data.policy import Floats, PopularityPolicy, Visits, greedy_propensities
-from cpz.features.decision_batch import DecisionBatch, Mask
+from cpz.data.policy import PopularityPolicy, Visits, greedy_propensities
+from cpz.features.decision_batch import DecisionBatch
 
 #: A country's shares count as if ten further purchases had followed the overall shares.
 _PRIOR_PURCHASES = 10.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpz.features.decision_batch import Floats
+from cpz.data.arrays import Floats
 
 _MAX_STEPS = 50
 _MAX_ABSOLUTE = 50.0

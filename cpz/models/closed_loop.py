@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from cpz.data.policy import Floats, Policy, Visits
+from cpz.data.arrays import Floats
+from cpz.data.policy import Policy, Visits
 from cpz.features.declarations import Feature
 from cpz.features.history import microseconds
 from cpz.features.online import Cell, OnlineFeatures

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.data.errors import NotEnoughDataError
-from cpz.features.decision_batch import DecisionBatch, Floats, Ints, Mask
+from cpz.features.decision_batch import DecisionBatch
 from cpz.features.history import microseconds
 from cpz.models.outcome import (
     THREADS,

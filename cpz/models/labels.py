@@ -22,10 +22,11 @@ import numpy as np
 import polars as pl
 
 from cpz.data import keyed
+from cpz.data.arrays import Floats, Mask
 from cpz.data.dataset import Dataset
 from cpz.data.errors import NotEnoughDataError
 from cpz.data.policy import Visits
-from cpz.features.decision_batch import DecisionBatch, Floats, Mask
+from cpz.features.decision_batch import DecisionBatch
 from cpz.features.milestones import Milestones, milestones
 from cpz.models.calibration import calibrate, recalibrated
 from cpz.models.fitting import TreeConfig, outcome_fit

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.policy import Visits
-from cpz.features.decision_batch import DecisionBatch, Floats, Ints, take_visits
+from cpz.features.decision_batch import DecisionBatch, take_visits
 from cpz.features.encoding import Encoder, fit_encoder
 from cpz.models.option_inputs import OptionInput, applicable, option_matrix
 

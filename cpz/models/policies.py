@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from cpz.data.policy import Floats, Visits, greedy_propensities
+from cpz.data.arrays import Floats
+from cpz.data.policy import Visits, greedy_propensities
 from cpz.models.outcome import OutcomeModel
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 
 from cpz.data import keyed
+from cpz.data.arrays import Mask
 from cpz.data.errors import DataError, NotEnoughDataError, UsageError
-from cpz.features.decision_batch import DecisionBatch, Mask
+from cpz.features.decision_batch import DecisionBatch
 from cpz.features.history import microseconds
 
 _PURPOSE = "test_split"

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.evaluation.canary.plan import group_share
 from cpz.ingest.canaries.counts import Group, Hour, Sums
-from cpz.rehearsal.visits import Floats, Ints, Mask, Visits
+from cpz.rehearsal.visits import Visits
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,14 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from cpz.data import keyed
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.data.dataset import Dataset
 from cpz.rehearsal.ramp_arguments import Injection
 from cpz.simulator.scenario.settings import Scenario
 from cpz.simulator.scenario.world import world_of
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 HOUR_US = 3_600_000_000
 

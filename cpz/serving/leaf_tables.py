@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cpz.data.arrays import Floats
 from cpz.serving.tree_text import ZERO, Node, Tree
 
 Bits = npt.NDArray[np.uint64 | np.uint32 | np.uint16]
-Floats = npt.NDArray[np.float64]
 
 #: One machine word holds a tree's leaves.
 MAX_LEAVES = 64

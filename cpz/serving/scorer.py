@@ -11,9 +11,10 @@ from typing import Protocol
 import numpy as np
 
 from cpz.data import keyed
+from cpz.data.arrays import Floats
 from cpz.data.errors import DataError
 from cpz.models.outcome import THREADS, OutcomeModel
-from cpz.serving.leaf_tables import Bits, Floats, LeafTables, build_tables
+from cpz.serving.leaf_tables import Bits, LeafTables, build_tables
 from cpz.serving.tree_text import read_trees
 
 Candidate = tuple[float, ...]

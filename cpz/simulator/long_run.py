@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.dataset import Dataset, part_files
 from cpz.data.errors import DataError
 from cpz.data.policy import Policy
@@ -20,9 +20,6 @@ from cpz.data.truth import read_truth, truth_table
 from cpz.simulator.scenario.settings import Scenario
 from cpz.simulator.visit.journey import SESSION_IDS
 from cpz.simulator.visit.logging_policies import OneStepPolicy, logging_policies
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 _Z_95 = 1.959963984540054
 #: Every placement gives a session the same value; this one has the fewest options.

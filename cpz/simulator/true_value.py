@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Floats
 from cpz.data.dataset import Dataset
 from cpz.data.errors import DataError
 from cpz.data.truth import option_table, read_truth
 
-Floats = npt.NDArray[np.float64]
 SessionIds = pl.Series | npt.NDArray[np.int64] | Sequence[int]
 
 

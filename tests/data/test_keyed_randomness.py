@@ -8,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cpz.data.keyed import (
-    Floats,
-    exponential,
-    fold_of,
-    gumbel,
-    hash_of,
-    normal,
-    purpose_key,
-    uniform,
-)
+from cpz.data.arrays import Floats
+from cpz.data.keyed import exponential, fold_of, gumbel, hash_of, normal, purpose_key, uniform
 
 N = 200_000
 IDS = np.arange(N, dtype=np.int64)

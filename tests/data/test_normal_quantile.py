@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from cpz.data.normal_quantile import Floats, normal_quantile
+from cpz.data.arrays import Floats
+from cpz.data.normal_quantile import normal_quantile
 
 LEAST = 2.0**-53  # the smallest uniform of keyed draws is (0 + 1/2) / 2^52
 

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cpz.data.keyed import Floats, uniform
+from cpz.data.arrays import Floats
+from cpz.data.keyed import uniform
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions
 

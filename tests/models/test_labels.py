@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cpz.data.arrays import Floats
 from cpz.data.policy import Visits
 from cpz.data.workspace import Workspace
-from cpz.features.decision_batch import DecisionBatch, Floats
+from cpz.features.decision_batch import DecisionBatch
 from cpz.features.milestones import Milestones
 from cpz.models.fitting import TreeConfig
 from cpz.models.labels import _p_value, labels_from

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from cpz.data.arrays import Floats
 from cpz.data.dataset import Dataset, open_dataset
 from cpz.data.workspace import Workspace
-from cpz.features.decision_batch import Floats
 from cpz.features.encoding import fit_encoder
 from cpz.ingest.logs.importing import import_log
 from cpz.ingest.logs.mapping import load_mapping

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cpz.data.arrays import Floats
 from cpz.data.dataset import Dataset
-from cpz.data.policy import Floats, greedy_propensities
+from cpz.data.policy import greedy_propensities
 from cpz.features.assemble import decision_batch
 from cpz.features.decision_batch import DecisionBatch
 from cpz.models.trained import TrainedModel

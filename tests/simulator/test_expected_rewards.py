@@ -7,11 +7,12 @@ import polars as pl
 import pytest
 from scipy.stats import norm
 
+from cpz.data.arrays import Ints
 from cpz.data.dataset import Dataset
 from cpz.data.errors import DataError, NotFoundError
 from cpz.data.tables import PLACEMENTS
 from cpz.data.truth import read_truth, truth_table
-from cpz.simulator.scenario.columns import Ints, take
+from cpz.simulator.scenario.columns import take
 from cpz.simulator.scenario.nests import single_nests
 from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.arrivals import draw_arrivals, visit_counts

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.tables import PLACEMENTS
-from cpz.simulator.scenario.columns import Floats, Ints, first_alike, put, take, take_columns
+from cpz.simulator.scenario.columns import first_alike, put, take, take_columns
 from cpz.simulator.scenario.nests import Nests
 from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.arrivals import draw_arrivals, visit_counts

@@ -5,9 +5,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from cpz.data.arrays import Floats
 from cpz.data.dataset import Dataset
 from cpz.data.errors import UsageError
-from cpz.data.policy import Floats, Policy, UniformPolicy, Visits, uniform_propensities
+from cpz.data.policy import Policy, UniformPolicy, Visits, uniform_propensities
 from cpz.data.truth import read_truth
 from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate

@@ -5,8 +5,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpz.data.arrays import Ints, Mask
 from cpz.simulator.aftermath.timeline import RETURN_SLOT, SLOTS, draw_timeline
-from cpz.simulator.scenario.columns import Ints, Mask, pick, stacked, take
+from cpz.simulator.scenario.columns import pick, stacked, take
 from cpz.simulator.scenario.loading import load_scenario
 from cpz.simulator.scenario.settings import Clock
 from cpz.simulator.scenario.world import World

@@ -7,13 +7,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Numbers = npt.NDArray[np.number]
-Ints = npt.NDArray[np.int64]
+from cpz.data.arrays import Floats, Ints, Numbers
+
 #: Codes of groups, in any width.
-Codes = npt.NDArray[np.integer]
 
 #: Bits of a limb: products of two, 8,192 rows and five pairs of them still fit 53 bits.
 LIMB_BITS = 19

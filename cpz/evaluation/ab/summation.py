@@ -15,16 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpz.evaluation.ab.scaled_column import (
-    FRACTION_LIMBS,
-    LIMB_BITS,
-    Codes,
-    Floats,
-    Ints,
-    Numbers,
-    ScaledColumn,
-    scaled,
-)
+from cpz.data.arrays import Codes, Floats, Ints, Numbers
+from cpz.evaluation.ab.scaled_column import FRACTION_LIMBS, LIMB_BITS, ScaledColumn, scaled
 
 _BLOCK = 8192
 #: Multiplications up to which OpenBLAS starts no threads for one matrix product.

@@ -14,9 +14,8 @@ n / V - 1 degrees of freedom.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from cpz.data.arrays import Floats
 
 CAUTION = 0.65
 _LARGEST = 0.99

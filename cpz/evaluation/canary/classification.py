@@ -3,10 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float64]
+from cpz.data.arrays import Floats
 
 
 class Label(StrEnum):

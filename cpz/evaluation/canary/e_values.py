@@ -10,12 +10,10 @@ with probability at most alpha, however often one looks (Ville 1939; Howard et a
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from cpz.data.arrays import Floats
 from cpz.evaluation.canary.guardrails import Guardrail
 from cpz.ingest.canaries.counts import Sums
-
-Floats = npt.NDArray[np.float64]
 
 _MOST = 0.999
 

@@ -8,9 +8,8 @@ judged right.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from cpz.data.arrays import Floats
 
 DISPERSION_ALPHA = 0.01
 SPARSE_MEAN = 5.0

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import DataError
 from cpz.evaluation.canary import kayenta, steady
 from cpz.evaluation.canary.classification import Classification
@@ -77,7 +78,7 @@ def _classify(
     return replace(found, notes=_metric_notes(found))
 
 
-def _require_counts(name: str, values: steady.Floats) -> None:
+def _require_counts(name: str, values: Floats) -> None:
     """Refuse what no count can be, before it is rounded away."""
     bad = values[(values < 0) | (values != np.round(values))]
     if len(bad):
@@ -88,7 +89,7 @@ def _require_counts(name: str, values: steady.Floats) -> None:
         )
 
 
-def _side(name: str, series: Series, rules: MetricRules) -> tuple[steady.Floats, steady.Ints]:
+def _side(name: str, series: Series, rules: MetricRules) -> tuple[Floats, Ints]:
     if name not in series:
         return _EMPTY, _EMPTY.astype(np.int64)
     values, kept = transform(series[name].values, rules)
@@ -96,7 +97,7 @@ def _side(name: str, series: Series, rules: MetricRules) -> tuple[steady.Floats,
 
 
 def _exposures(
-    name: str, series: tuple[Series, Series], times: tuple[steady.Ints, steady.Ints]
+    name: str, series: tuple[Series, Series], times: tuple[Ints, Ints]
 ) -> tuple[float, float]:
     """Return the trials of both groups at the times of the values; 0 where there are none.
 

@@ -6,14 +6,12 @@ numbers have an absolute resolution of 1e-4. The `cpz` judge has neither.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from cpz.data.arrays import Floats
 from cpz.evaluation.canary.classification import Classification, Comparison, Label, mean_ratio
 from cpz.evaluation.canary.decide import with_comparison, without_data
 from cpz.evaluation.canary.rank_sum import Shift, shift_interval
 from cpz.ingest.canaries.judge_config import MetricRules
-
-Floats = npt.NDArray[np.float64]
 
 LEVEL = 0.98
 TOLERATED = 0.25

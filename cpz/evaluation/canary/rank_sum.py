@@ -13,9 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from cpz.data.arrays import Floats
 
 TOLERANCE = 1e-4
 _EPSILON = float(np.finfo(np.float64).eps)

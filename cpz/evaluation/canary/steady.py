@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from cpz.data.arrays import Floats, Ints
 from cpz.evaluation.canary.autocorrelation import LEAST_POINTS, SeriesMean, series_mean
 from cpz.evaluation.canary.classification import Classification, Comparison, mean_ratio
 from cpz.evaluation.canary.decide import incomparable, with_comparison, without_data
 from cpz.evaluation.canary.event_counts import are_clustered, compare_rates, is_sparse
 from cpz.ingest.canaries.judge_config import MetricRules
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 LEVEL = 0.98
 ALPHA = 1.0 - LEVEL

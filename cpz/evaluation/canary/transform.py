@@ -1,12 +1,9 @@
 """Step 1 of a judgment: missing values and outliers."""
 
 import numpy as np
-import numpy.typing as npt
 
+from cpz.data.arrays import Floats, Mask
 from cpz.ingest.canaries.judge_config import MetricRules
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 
 def transform(values: Floats, rules: MetricRules) -> tuple[Floats, Mask]:

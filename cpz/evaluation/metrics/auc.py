@@ -4,14 +4,9 @@ import math
 
 import numpy as np
 
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.data.errors import NotEnoughDataError
-from cpz.evaluation.metrics.result import (
-    Floats,
-    Ints,
-    Mask,
-    MetricResult,
-    require_both_classes,
-)
+from cpz.evaluation.metrics.result import MetricResult, require_both_classes
 from cpz.evaluation.ope.interval import student_interval, unit_sums
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpz.evaluation.metrics.result import Floats, Ints, MetricResult, require_both_classes
+from cpz.data.arrays import Floats, Ints
+from cpz.evaluation.metrics.result import MetricResult, require_both_classes
 
 BINNING = "equal-mass deciles of the prediction, ties kept together"
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import NotEnoughDataError
-from cpz.evaluation.metrics.result import Floats, Ints, MetricResult
+from cpz.evaluation.metrics.result import MetricResult
 from cpz.evaluation.ope.interval import mean_interval
 
 TIE_RULE = "ties take their expected gain over random order"

@@ -6,9 +6,10 @@ takes a group instead of a unit and stands beside the tuple.
 
 from typing import Protocol
 
+from cpz.data.arrays import Floats, Ints
 from cpz.evaluation.metrics.auc import auc
 from cpz.evaluation.metrics.calibration import calibration_error
-from cpz.evaluation.metrics.result import Floats, Ints, MetricResult
+from cpz.evaluation.metrics.result import MetricResult
 from cpz.evaluation.metrics.row_losses import brier, log_loss
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from cpz.evaluation.metrics.result import Floats, Ints, MetricResult, require_both_classes
+from cpz.data.arrays import Floats, Ints
+from cpz.evaluation.metrics.result import MetricResult, require_both_classes
 from cpz.evaluation.ope.interval import mean_interval
 
 #: Predictions of exactly 0 or 1 are read as this far from them, or one such row would be infinite.

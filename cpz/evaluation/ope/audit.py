@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cpz.data.arrays import Floats
 from cpz.evaluation.ope.checks_data import constant_reward, duplicates, missing
 from cpz.evaluation.ope.checks_overlap import (
     ess,
@@ -19,7 +20,7 @@ from cpz.evaluation.ope.checks_propensity import (
     propensity_plausibility,
 )
 from cpz.evaluation.ope.findings import Finding, Status, worst
-from cpz.evaluation.ope.log import Floats, LoggedDecisions
+from cpz.evaluation.ope.log import LoggedDecisions
 
 Check = Callable[[LoggedDecisions], Finding]
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpz.data.arrays import Floats
 from cpz.evaluation.ope.estimator import Estimator, Influence
-from cpz.evaluation.ope.log import Floats, LoggedDecisions
+from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import UNMODIFIED
 
 MATERIAL_CHANGE = 0.01

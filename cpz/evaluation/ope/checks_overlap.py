@@ -15,9 +15,10 @@ The ratio ESS / n carries no limit: at equal ESS, logs of 500 and of 10,000 rows
 
 import numpy as np
 
+from cpz.data.arrays import Floats
 from cpz.evaluation.ope.findings import Finding, Limits, Status
 from cpz.evaluation.ope.interval import effective_sample_size, mean_interval, unit_sums
-from cpz.evaluation.ope.log import Floats, LoggedDecisions
+from cpz.evaluation.ope.log import LoggedDecisions
 
 # Mass on unseen actions biases a weighted mean by at most that share of the rewards' range. One
 # hundredth of the range is as large as the effects that are looked for (1 to 2 points of

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from cpz.data.arrays import Floats, Ints
 from cpz.evaluation.ope.findings import Finding, Limits, Status, not_checked
 from cpz.evaluation.ope.interval import unit_sums
-from cpz.evaluation.ope.log import Floats, Ints, LoggedDecisions
+from cpz.evaluation.ope.log import LoggedDecisions
 
 # An action taken fewer times has a sum of 1 / p too skewed for a normal test.
 MIN_TAKEN = 20

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import NotEnoughDataError
 from cpz.data.keyed import fold_of
-from cpz.evaluation.ope.log import Floats, Ints
 
 Predict = Callable[[Ints], Floats]
 Fit = Callable[[Ints], Predict]

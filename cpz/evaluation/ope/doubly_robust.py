@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from cpz.data.arrays import Floats
 from cpz.evaluation.ope.estimator import Influence, clipped_weight, outcome_model
-from cpz.evaluation.ope.log import Floats, LoggedDecisions
+from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import EstimatorParameters, ParameterName
 
 

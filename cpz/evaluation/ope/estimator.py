@@ -5,8 +5,9 @@ from typing import Protocol
 
 import numpy as np
 
+from cpz.data.arrays import Floats
 from cpz.data.errors import NotEnoughDataError, UsageError
-from cpz.evaluation.ope.log import Floats, LoggedDecisions
+from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import EstimatorParameters, ParameterName
 
 

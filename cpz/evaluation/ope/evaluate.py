@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpz.data.arrays import Floats
 from cpz.data.errors import UsageError
 from cpz.evaluation.ope.audit import Audit, audit
 from cpz.evaluation.ope.bias import bias_note
@@ -16,7 +17,7 @@ from cpz.evaluation.ope.interval import (
     mean_interval,
     student_interval,
 )
-from cpz.evaluation.ope.log import Floats, LoggedDecisions
+from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import EstimatorParameters
 from cpz.evaluation.ope.registry import DEFAULT_ESTIMATORS, ESTIMATORS, find_estimator
 from cpz.evaluation.ope.results import OffPolicyResult, PolicyValue, Uplift

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import NotEnoughDataError
-from cpz.evaluation.ope.log import Floats, Ints
 
 LEVEL = 0.95
 

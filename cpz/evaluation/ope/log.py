@@ -7,14 +7,10 @@ and an optional outcome model, to the sufficient vectors that every estimator an
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.data.errors import DataError, NotEnoughDataError
 from cpz.data.probabilities import ActionProbabilities
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 #: Rows of a policy are probabilities written as decimals: six digits and a few actions stay below.
 _SUM_TOLERANCE = 1e-6

@@ -3,9 +3,10 @@
 import math
 from dataclasses import dataclass
 
+from cpz.data.arrays import Floats
 from cpz.evaluation.ope.doubly_robust import corrected
 from cpz.evaluation.ope.estimator import Influence, require_overlap
-from cpz.evaluation.ope.log import Floats, LoggedDecisions
+from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import EstimatorParameters, ParameterName
 
 

@@ -4,16 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import DataError
 from cpz.ingest.logs.casts import to_float, to_time
 from cpz.ingest.logs.mapping import EventColumns, EventMapping
 from cpz.ingest.logs.readers import column, read_foreign
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 #: Words that monitoring systems write where a value is missing.
 _MISSING = ("nan", "na", "n/a", "null", "none")

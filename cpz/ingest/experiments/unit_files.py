@@ -15,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Codes, Numbers
 from cpz.data.errors import CpzError
 from cpz.ingest.experiments.metrics_file import Experiment, columns_of
 from cpz.ingest.experiments.units import (
     MAX_DISTINCT,
     MAX_MAGNITUDE,
     MAX_WHOLE,
-    Codes,
-    Numbers,
     UnitTable,
     arm_codes,
     checked_columns,

@@ -5,20 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Codes, Floats, Ints, Numbers
 from cpz.data.errors import DataError, NotEnoughDataError, nearest
 from cpz.ingest.experiments.metrics_file import Experiment, ProportionMetric, columns_of
 from cpz.ingest.logs.casts import FALSE, TRUE, to_float, to_time
 from cpz.ingest.logs.mapping import EventColumns, EventMapping
 from cpz.ingest.logs.readers import column
 from cpz.ingest.logs.row_problems import RowProblems
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Numbers = npt.NDArray[np.number]
-Codes = npt.NDArray[np.integer]
 
 _ISO = EventMapping(columns=EventColumns(shopper="", occurred_at="time", type=""))
 MAX_VARIANTS = 50

@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Floats
 from cpz.data.errors import DataError, NotFoundError
-
-Floats = npt.NDArray[np.float64]
 
 
 def load_array(path: Path, key: str = "") -> Floats:

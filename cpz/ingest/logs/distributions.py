@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from cpz.data.arrays import Floats
 from cpz.data.errors import DataError
 
 #: How far the probabilities of a distribution may be from 1 in sum.
@@ -17,9 +17,7 @@ def wrong(path: Path, what: str, hint: str = "") -> DataError:
     return DataError(f"{path}: {what}", hint=hint, path=str(path))
 
 
-def check_distributions(
-    table: npt.NDArray[np.float64], path: Path, name_of: Callable[[int], str]
-) -> None:
+def check_distributions(table: Floats, path: Path, name_of: Callable[[int], str]) -> None:
     """Raise `DataError` unless each row of a (m, K) table is a probability distribution.
 
     Args:

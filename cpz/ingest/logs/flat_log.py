@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import DataError, UsageError
 from cpz.ingest.logs.decision_rows import (
     DecisionRows,
@@ -15,9 +15,6 @@ from cpz.ingest.logs.decision_rows import (
     read_decision_rows,
 )
 from cpz.ingest.logs.mapping import DecisionMapping, Mapping
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

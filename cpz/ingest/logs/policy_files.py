@@ -9,17 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.probabilities import ActionProbabilities
 from cpz.ingest.logs.array_files import list_column, load_array
 from cpz.ingest.logs.distributions import TOLERANCE, check_distributions, wrong
 from cpz.ingest.logs.flat_log import FlatLog
 from cpz.ingest.logs.policy_tables import from_table
 from cpz.ingest.logs.readers import read_foreign
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 def load_policy_file(path: Path, log: FlatLog) -> tuple[FlatLog, ActionProbabilities]:

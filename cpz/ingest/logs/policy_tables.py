@@ -4,18 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import nearest
 from cpz.data.probabilities import ActionProbabilities
 from cpz.ingest.logs import casts
 from cpz.ingest.logs.distributions import check_distributions, wrong
 from cpz.ingest.logs.flat_log import FlatLog
 from cpz.ingest.logs.readers import column
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 def from_table(

@@ -3,15 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from cpz.data.arrays import Floats
 from cpz.data.errors import DataError
 from cpz.ingest.logs.array_files import list_column, load_array
 from cpz.ingest.logs.flat_log import FlatLog
 from cpz.ingest.logs.readers import read_foreign
-
-Floats = npt.NDArray[np.float64]
 
 
 def load_q_hat(path: Path, log: FlatLog, n_actions: int) -> Floats:

@@ -1,12 +1,12 @@
 """When requests are meant to be sent: a Poisson process, a function of seed and rate."""
 
 import numpy as np
-import numpy.typing as npt
 
 from cpz.data import keyed
+from cpz.data.arrays import Floats
 
 
-def arrival_times(rate_per_s: float, duration_s: float, seed: int) -> npt.NDArray[np.float64]:
+def arrival_times(rate_per_s: float, duration_s: float, seed: int) -> Floats:
     """Return the intended send times in [0, duration), ascending, in seconds.
 
     Gaps are exponential with mean 1 / rate, so that bursts are as likely as with independent

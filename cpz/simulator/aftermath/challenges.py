@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.scenario.columns import Floats, Ints, Mask
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.arrivals import Arrivals
 from cpz.simulator.visit.authentication import challenge_rates

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.scenario.columns import Ints, Mask
+from cpz.data.arrays import Ints, Mask
 from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.arrivals import Arrivals
 from cpz.simulator.visit.authentication import chargeback_rates

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.scenario.columns import Floats, Ints, Mask, take
+from cpz.data.arrays import Floats, Ints, Mask
+from cpz.simulator.scenario.columns import take
 from cpz.simulator.scenario.world import World
 from cpz.simulator.visit.journey import Journeys
 from cpz.simulator.visit.satisfaction import satisfaction_after

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.simulator.aftermath.challenges import Challenges
 from cpz.simulator.aftermath.later_outcomes import Aftermath
-from cpz.simulator.scenario.columns import Floats, Ints, Mask
 from cpz.simulator.scenario.settings import Behaviour, Clock
 from cpz.simulator.visit.outcome import Outcome
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from cpz.data.arrays import Floats, Ints, Mask
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
 else:
     Block = TypeVar("Block")
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 Rows = Ints | slice
 Value = TypeVar("Value", bound=np.generic)
 

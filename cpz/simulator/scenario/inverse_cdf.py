@@ -6,7 +6,7 @@ A table with several cells for each interval tells where to begin, so that few s
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats, Ints
+from cpz.data.arrays import Floats, Ints
 
 
 def guide_cells(cumulative: Floats) -> Ints:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats, Ints, row_sums
+from cpz.data.arrays import Floats, Ints
+from cpz.simulator.scenario.columns import row_sums
 
 #: The smallest normal number: a nest of less mass is as good as empty.
 _TINY = float(np.finfo(np.float64).tiny)

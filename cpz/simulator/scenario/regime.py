@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Ints, Rows, stacked, take
+from cpz.data.arrays import Ints
+from cpz.simulator.scenario.columns import Rows, stacked, take
 from cpz.simulator.scenario.world import World
 
 if TYPE_CHECKING:

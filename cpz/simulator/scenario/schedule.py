@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import ConfigError
-from cpz.simulator.scenario.columns import Floats, Ints
 from cpz.simulator.scenario.settings import Scenario, Schedule
 
 _LEVELS = 20

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats
+from cpz.data.arrays import Floats
 from cpz.simulator.scenario.settings import Market, Scenario
 
 _PEAK_DAY_OF_YEAR = 350

@@ -7,7 +7,7 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats, Ints, Mask
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.simulator.scenario.inverse_cdf import guide_cells
 from cpz.simulator.scenario.nests import Nests, nests_of
 from cpz.simulator.scenario.schedule import regimes

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.scenario.columns import Floats, Ints, pick
+from cpz.data.arrays import Floats, Ints
+from cpz.simulator.scenario.columns import pick
 from cpz.simulator.scenario.inverse_cdf import inverse_cdf
 from cpz.simulator.scenario.traffic_calendar import horizon_start_us
 from cpz.simulator.scenario.world import World

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Ints
+from cpz.data.arrays import Ints
 from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.arrivals import visit_counts
 

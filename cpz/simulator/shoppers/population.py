@@ -5,16 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.scenario.columns import (
-    Floats,
-    Ints,
-    Mask,
-    looked_up,
-    pick,
-    row_counts,
-    row_sums,
-    sigmoid,
-)
+from cpz.data.arrays import Floats, Ints, Mask
+from cpz.simulator.scenario.columns import looked_up, pick, row_counts, row_sums, sigmoid
 from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.arrivals import tiers_of
 

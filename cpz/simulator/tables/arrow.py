@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from cpz.data.arrays import Ints, Mask
 from cpz.data.tables import TIME
-from cpz.simulator.scenario.columns import Ints, Mask, row_counts
+from cpz.simulator.scenario.columns import row_counts
 
 
 def column(values: npt.NDArray[np.generic], valid: Mask | None = None) -> pa.Array:

@@ -15,8 +15,8 @@ import polars as pl
 import pyarrow as pa
 
 from cpz.data import keyed
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.data.arrow_tables import to_arrow
-from cpz.simulator.scenario.columns import Floats, Ints, Mask
 from cpz.simulator.scenario.settings import Faults
 
 Frames = dict[str, pl.DataFrame]

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cpz.data import keyed
-from cpz.simulator.scenario.columns import Ints
+from cpz.data.arrays import Ints
 from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.population import Shoppers
 from cpz.simulator.tables.arrow import column, texts

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from cpz.data import keyed
+from cpz.data.arrays import Ints, Mask
 from cpz.data.tables import (
     DECISIONS,
     EVENT_TYPES,
@@ -23,7 +24,7 @@ from cpz.simulator.aftermath import timeline as tl
 from cpz.simulator.aftermath.later_outcomes import Aftermath, refunds
 from cpz.simulator.aftermath.survey import draw_answers
 from cpz.simulator.aftermath.timeline import Timeline
-from cpz.simulator.scenario.columns import Ints, Mask, looked_up, row_counts
+from cpz.simulator.scenario.columns import looked_up, row_counts
 from cpz.simulator.scenario.world import World
 from cpz.simulator.tables.arrow import categories, category_lists, column, lists, times
 from cpz.simulator.tables.identity import identity_columns
@@ -31,7 +32,7 @@ from cpz.simulator.visit.ground_truth import Truth, bit_masks
 from cpz.simulator.visit.journey import Journeys
 from cpz.simulator.visit.money import Money
 
-Codes = npt.NDArray[np.int16]
+Narrow = npt.NDArray[np.int16]
 
 TENURE = "shopper.tenure"
 _DAY_US = 86_400_000_000
@@ -154,14 +155,14 @@ def _event_amounts(journeys: Journeys, settled: Settled) -> pa.Array:
     return column(amount, has_amount)
 
 
-def _event_types(converted: Mask, timeline: Timeline, ends: Ints) -> Codes:
+def _event_types(converted: Mask, timeline: Timeline, ends: Ints) -> Narrow:
     codes = [EVENT_TYPES.index(kind) if kind else -1 for kind, _ in tl.SLOTS]
     types = np.array(codes, dtype=np.int16).take(timeline.slot)
     types[ends] = np.where(converted, EVENT_TYPES.index("purchased"), EVENT_TYPES.index("left"))
     return types
 
 
-def _event_steps(journeys: Journeys, timeline: Timeline, ends: Ints) -> Codes:
+def _event_steps(journeys: Journeys, timeline: Timeline, ends: Ints) -> Narrow:
     """Return the step of each event; the last one belongs to the step that was entered last."""
     codes = [-1 if step is None else STEPS.index(step) for _, step in tl.SLOTS]
     of_slot = np.array(codes, dtype=np.int16)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats, Ints, looked_up
+from cpz.data.arrays import Floats, Ints
+from cpz.simulator.scenario.columns import looked_up
 from cpz.simulator.scenario.world import World
 from cpz.simulator.visit.cart import Carts
 from cpz.simulator.visit.money import basis_points

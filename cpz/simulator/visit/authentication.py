@@ -8,7 +8,7 @@ payment fails with probability 1 - (1 - a)(1 - d), where d is the probability of
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats
+from cpz.data.arrays import Floats
 from cpz.simulator.scenario.world import World
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.scenario.columns import Floats, Ints, Mask, looked_up, pick
+from cpz.data.arrays import Floats, Ints, Mask
+from cpz.simulator.scenario.columns import looked_up, pick
 from cpz.simulator.scenario.settings import Catalogue
 from cpz.simulator.scenario.traffic_calendar import horizon_start_us, promotion_days
 from cpz.simulator.scenario.world import World

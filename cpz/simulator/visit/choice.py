@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats, Ints, row_sums
+from cpz.data.arrays import Floats, Ints
+from cpz.simulator.scenario.columns import row_sums
 
 #: Below so many rows one call that walks along the rows beats three calls for each column.
 _FEW = 256

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats, first_alike, row_sums, sigmoid
+from cpz.data.arrays import Floats
+from cpz.simulator.scenario.columns import first_alike, row_sums, sigmoid
 from cpz.simulator.scenario.nests import Nests, nested_gains
 from cpz.simulator.visit.amounts import Amounts
 from cpz.simulator.visit.choice import boosted_gains, sum_of_others, weights_of

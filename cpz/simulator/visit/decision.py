@@ -7,17 +7,10 @@ import numpy as np
 import polars as pl
 
 from cpz.data import keyed
+from cpz.data.arrays import Floats, Ints
 from cpz.data.policy import Policy, Visits
 from cpz.data.tables import PLACEMENTS
-from cpz.simulator.scenario.columns import (
-    Floats,
-    Ints,
-    Rows,
-    looked_up,
-    pick,
-    row_sums,
-    running_sums,
-)
+from cpz.simulator.scenario.columns import Rows, looked_up, pick, row_sums, running_sums
 from cpz.simulator.scenario.world import World
 from cpz.simulator.visit.closed_form import ByPlacement
 from cpz.simulator.visit.funnel import Shown

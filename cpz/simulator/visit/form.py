@@ -10,7 +10,7 @@ e^2 (1 - q) make a second one, of which a share q gives up. So e q (1 + e (1 - q
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats, Ints, Mask
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.simulator.scenario.world import World
 
 

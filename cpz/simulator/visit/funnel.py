@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats, Ints, Mask, first_alike, sigmoid
+from cpz.data.arrays import Floats, Ints, Mask
+from cpz.simulator.scenario.columns import first_alike, sigmoid
 from cpz.simulator.visit.choice import best_of, best_of_others, boosted_choice, boosted_choices
 from cpz.simulator.visit.form import form_loss, form_outcome
 from cpz.simulator.visit.noise import Noise, retry_gumbels, retry_uniforms

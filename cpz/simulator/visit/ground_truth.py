@@ -9,16 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpz.data.arrays import Floats, Ints, Mask
 from cpz.data.tables import PLACEMENTS
-from cpz.simulator.scenario.columns import (
-    Floats,
-    Ints,
-    Mask,
-    looked_up,
-    row_counts,
-    take,
-    take_columns,
-)
+from cpz.simulator.scenario.columns import looked_up, row_counts, take, take_columns
 from cpz.simulator.scenario.regime import by_regime
 from cpz.simulator.scenario.world import World
 from cpz.simulator.visit.amounts import amounts_of

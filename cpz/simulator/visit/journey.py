@@ -12,7 +12,8 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from cpz.simulator.scenario.columns import Floats, Ints, Rows, put, stacked, take
+from cpz.data.arrays import Floats, Ints
+from cpz.simulator.scenario.columns import Rows, put, stacked, take
 from cpz.simulator.scenario.regime import by_regime
 from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.arrivals import Arrivals, draw_arrivals

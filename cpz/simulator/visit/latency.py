@@ -8,7 +8,7 @@ published figures for 100 ms and for 2 s fit no straight line.
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.scenario.columns import Floats, Ints
+from cpz.data.arrays import Floats, Ints
 from cpz.simulator.scenario.settings import Latency
 from cpz.simulator.scenario.world import World
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from cpz.data.arrays import Floats
 from cpz.data.policy import (
-    Floats,
     Policy,
     PopularityPolicy,
     UniformPolicy,

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats, Ints, Mask, sigmoid
+from cpz.data.arrays import Floats, Ints, Mask
+from cpz.simulator.scenario.columns import sigmoid
 from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.population import Shoppers
 from cpz.simulator.visit.outcome import Outcome

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats, Ints
+from cpz.data.arrays import Floats, Ints
 from cpz.simulator.scenario.world import World
 from cpz.simulator.visit.cart import Carts
 from cpz.simulator.visit.outcome import Outcome

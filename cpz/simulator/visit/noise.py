@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data import keyed
-from cpz.simulator.scenario.columns import Floats, Ints, Mask, row_counts, sigmoid
+from cpz.data.arrays import Floats, Ints, Mask
+from cpz.simulator.scenario.columns import row_counts, sigmoid
 from cpz.simulator.scenario.nests import Nests, log_stable
 from cpz.simulator.scenario.world import World
 from cpz.simulator.visit.situation import LeastHazards, Situation

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cpz.simulator.scenario.columns import Ints, Mask
+from cpz.data.arrays import Ints, Mask
 
 
 @dataclass(frozen=True, slots=True)

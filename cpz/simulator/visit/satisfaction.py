@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats
+from cpz.data.arrays import Floats
 from cpz.simulator.scenario.world import World
 from cpz.simulator.visit.outcome import Outcome
 

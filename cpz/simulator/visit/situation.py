@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cpz.simulator.scenario.columns import Floats, Ints, Mask, looked_up, sigmoid
+from cpz.data.arrays import Floats, Ints, Mask
+from cpz.simulator.scenario.columns import looked_up, sigmoid
 from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.population import Shoppers
 from cpz.simulator.visit.authentication import failure_rates

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.special import bdtr
 
+from cpz.data.arrays import Floats
 from cpz.data.errors import NotEnoughDataError
-from cpz.data.keyed import Floats, uniform
+from cpz.data.keyed import uniform
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.ope.audit import CHECKS, audit
 from cpz.evaluation.ope.checks_overlap import EVENTS, exploration, mean_weight, top_influence

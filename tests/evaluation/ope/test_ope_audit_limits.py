@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from cpz.data.keyed import Floats, normal, uniform
+from cpz.data.arrays import Floats
+from cpz.data.keyed import normal, uniform
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.ope.checks_overlap import largest_share
 from cpz.evaluation.ope.interval import effective_sample_size, mean_interval

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import NotEnoughDataError
-from cpz.data.keyed import Floats, fold_of
+from cpz.data.keyed import fold_of
 from cpz.evaluation.ope.cross_fitting import Predict, action_mean_fit, cross_fitted_q_hat
-from cpz.evaluation.ope.log import Ints
 
 
 def test_no_row_is_predicted_by_a_model_that_saw_its_unit() -> None:
