@@ -16,6 +16,7 @@ TRUE = ("true", "t", "yes", "y", "1")
 FALSE = ("false", "f", "no", "n", "0")
 _MISSING = ("na", "n/a", "nan", "null", "none")
 _INTEGER = r"^(0|-?[1-9][0-9]{0,18})$"
+_WHOLE = r"^(-?[0-9]+)\.0+$"
 # a postal code or an article number: text, although it consists of digits
 _LEADING_ZERO = r"^-?0[0-9]"
 _FORMATS = (
@@ -178,6 +179,28 @@ def to_id(raw: pl.Series) -> Cast:
     if not integers.bad.any() and raw.dtype != pl.Boolean:
         return integers
     return to_label(raw)
+
+
+def to_option(raw: pl.Series) -> Cast:
+    """Read labels of options or positions: as ids, and 5.0 is the whole number 5.
+
+    A column of whole numbers with gaps comes out of many programs with a point and a zero.
+
+    >>> to_option(pl.Series(["5.0", "11"])).values.to_list()
+    [5, 11]
+    >>> to_option(pl.Series(["5.0", "5.5"])).values.to_list()
+    ['5.0', '5.5']
+    """
+    if raw.dtype == pl.String:
+        whole = to_id(without_point(_text(raw)))
+        if whole.values.dtype == pl.Int64:
+            return whole
+    return to_id(raw)
+
+
+def without_point(text: pl.Series) -> pl.Series:
+    """Return texts in which whole numbers written with a point, such as 5.0, have none."""
+    return text.str.replace(_WHOLE, "${1}")
 
 
 def to_label(raw: pl.Series) -> Cast:

@@ -12,6 +12,7 @@ from cpz.data.errors import ConfigError, DataError, nearest
 from cpz.ingest.logs import casts, unreadable
 from cpz.ingest.logs.casts import Cast
 from cpz.ingest.logs.mapping import DecisionMapping, Mapping
+from cpz.ingest.logs.option_order import sort_options
 from cpz.ingest.logs.readers import column, read_foreign
 from cpz.ingest.logs.row_problems import RowProblems
 
@@ -28,9 +29,9 @@ class DecisionRows:
 
     Attributes:
         source: the file's rows as read.
-        mapped: action (int64 or text), reward (float64), placement (text) and those of propensity,
-            position, decided_at, unit, session, eligible, clicked, converted, policy that the
-            mapping names.
+        mapped: action (int64 or text), reward (float64), placement (text) and those of decision,
+            propensity, position, decided_at, unit, session, eligible, clicked, converted, policy
+            that the mapping names.
         context: the context columns, typed by their values.
         problems: the rows that break a rule.
     """
@@ -72,7 +73,13 @@ def _read_columns(
     if "propensity" in mapped:
         _judge_propensity(problems, mapped["propensity"])
     if "eligible" in mapped:
+        if mapped["action"].dtype == pl.Int64:
+            mapped["eligible"] = _without_points(mapped["eligible"])
         _judge_eligible(problems, mapped["action"], mapped["eligible"])
+    if "decision" in mapped:
+        ids = mapped["decision"]
+        repeated = ids.is_not_null() & ~ids.is_first_distinct()
+        problems.add(repeated, "decision", "a duplicate", "unique")
     return mapped
 
 
@@ -86,6 +93,9 @@ def _cast(key: str, raw: pl.Series, mapping: DecisionMapping) -> Cast:
         "eligible": lambda: _eligible(raw, mapping.eligible_separator),
         "placement": lambda: casts.to_label(raw),
         "policy": lambda: casts.to_label(raw),
+        "position": lambda: casts.to_option(raw),
+        # declared options are the file's own texts
+        "action": lambda: (casts.to_id if mapping.options else casts.to_option)(raw),
     }
     return readers.get(key, lambda: casts.to_id(raw))()
 
@@ -108,6 +118,14 @@ def _eligible(raw: pl.Series, separator: str) -> Cast:
         labels = pl.Series(raw.name, [None] * len(raw), dtype=pl.List(pl.String))
     labels = labels.list.eval(pl.element().str.strip_chars())
     return Cast(labels, raw.is_not_null() & labels.is_null())
+
+
+def _without_points(lists: pl.Series) -> pl.Series:
+    """Return lists of options in which 5.0 is 5, as in a column of whole actions."""
+    flat = lists.explode()
+    if not flat.str.contains(".", literal=True).any():
+        return lists
+    return lists.list.eval(pl.element().map_batches(casts.without_point, pl.String))
 
 
 def _judge_number(problems: RowProblems, key: str, raw: pl.Series, cast: Cast) -> None:
@@ -151,15 +169,17 @@ def catalogue(actions: pl.Series, declared: tuple[str, ...], path: Path) -> tupl
     """Return the options of a placement.
 
     Declared options stand as they are. Otherwise integer actions count from 0, so the options are
-    "0" to the highest logged one, and text actions are sorted.
+    "0" to the highest logged one, and text actions are sorted, numbers among them by value.
 
     >>> catalogue(pl.Series([2, 0]), (), Path("log.csv"))
     ('0', '1', '2')
+    >>> catalogue(pl.Series(["9.5", "10.5"]), (), Path("log.csv"))
+    ('9.5', '10.5')
     """
     if declared:
         return declared
     if actions.dtype != pl.Int64:
-        options = tuple(sorted(actions.drop_nulls().unique().to_list()))
+        options = sort_options(actions.drop_nulls().unique().to_list())
     else:
         highest = actions.max()
         assert isinstance(highest, int) or highest is None

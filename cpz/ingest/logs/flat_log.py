@@ -1,6 +1,6 @@
 """A flat decision log for off-policy evaluation: one array a column, one row a choice."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from cpz.ingest.logs.decision_rows import (
     read_decision_rows,
 )
 from cpz.ingest.logs.mapping import DecisionMapping, Mapping
+from cpz.ingest.logs.option_order import sort_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class FlatLog:
         propensity: (n,) the logging policy's probability of the action, in (0, 1]; None where the
             mapping names no such column.
         position: (n,) codes into `positions`; None where not mapped.
-        positions: the position labels, integers in numeric and texts in alphabetic order.
+        positions: the position labels, as declared, else numbers by value and texts by alphabet.
         decided_at: (n,) UTC microseconds; None where not mapped.
         unit: (n,) codes of the unit of randomisation; None where not mapped.
         context: n rows of typed context columns.
@@ -36,6 +37,10 @@ class FlatLog:
         n_duplicates: rows that repeat an earlier row of the file in every column; 0 where neither
             unit nor time is mapped, since equal rows then say nothing.
         is_closed: whether the mapping declares the catalogue, so that no option can be added.
+        has_declared_positions: whether the mapping lists the positions.
+        ids: the columns that tell rows apart, as read and under the file's own names: decision,
+            session, unit, decided_at and action, where mapped.
+        key: the column of `ids` that is unique, the mapped `decision`; "" where there is none.
     """
 
     action: Ints
@@ -50,6 +55,9 @@ class FlatLog:
     placement: str
     n_duplicates: int
     is_closed: bool
+    has_declared_positions: bool = False
+    ids: pl.DataFrame = field(default_factory=pl.DataFrame)
+    key: str = ""
 
     def __len__(self) -> int:
         return len(self.action)
@@ -100,8 +108,10 @@ def load_flat_log(path: Path, mapping: Mapping) -> FlatLog:
     declared = mapping.catalogue(placement)
     options = catalogue(actions, declared, path)
     judge_actions(rows.problems, actions, options, actions.is_not_null())
+    declared_positions = tuple(map(str, mapping.positions))
+    _judge_positions(rows, declared_positions)
     rows.problems.raise_if_any(path)
-    position, positions = _codes(rows.mapped, "position")
+    position, positions = _codes(rows.mapped, "position", declared_positions)
     return FlatLog(
         action=_encode(actions, options),
         options=options,
@@ -115,7 +125,24 @@ def load_flat_log(path: Path, mapping: Mapping) -> FlatLog:
         placement=placement,
         n_duplicates=_count_duplicates(rows),
         is_closed=bool(declared),
+        has_declared_positions=bool(declared_positions),
+        ids=_ids(rows.source, mapping),
+        key=mapping.columns.decision or "",
     )
+
+
+def _ids(source: pl.DataFrame, mapping: DecisionMapping) -> pl.DataFrame:
+    columns = mapping.columns
+    named = (columns.decision, columns.session, columns.unit, columns.decided_at, columns.action)
+    return source.select(list(dict.fromkeys(name for name in named if name is not None)))
+
+
+def _judge_positions(rows: DecisionRows, declared: tuple[str, ...]) -> None:
+    if not declared or "position" not in rows.mapped.columns:
+        return
+    labels = rows.mapped["position"].cast(pl.String)
+    listed = f"one of {', '.join(declared[:8])}"
+    rows.problems.add(~labels.is_in(declared), "position", "not listed in `positions`", listed)
 
 
 def _the_placement(rows: DecisionRows, path: Path) -> str:
@@ -142,10 +169,17 @@ def _floats(frame: pl.DataFrame, name: str) -> Floats | None:
     return frame[name].to_numpy() if name in frame.columns else None
 
 
-def _codes(frame: pl.DataFrame, name: str) -> tuple[Ints | None, tuple[str, ...]]:
-    """Return a column's codes and labels, integers in numeric and texts in alphabetic order."""
+def _codes(
+    frame: pl.DataFrame, name: str, declared: tuple[str, ...] = ()
+) -> tuple[Ints | None, tuple[str, ...]]:
+    """Return a column's codes and labels: declared ones, else sorted by number or by alphabet."""
     if name not in frame.columns:
         return None, ()
+    if declared:
+        return _encode(frame[name], declared), declared
+    if name == "position" and frame[name].dtype == pl.String:
+        labels = sort_options(frame[name].unique().to_list())
+        return _encode(frame[name], labels), labels
     values, codes = np.unique(frame[name].to_numpy(), return_inverse=True)
     return codes.astype(np.int64), tuple(map(str, values))
 

@@ -7,6 +7,7 @@ import polars as pl
 from cpz.ingest.logs.decision_rows import DecisionRows, catalogue, judge_actions, read_decision_rows
 from cpz.ingest.logs.import_tables import ImportedTables, context_notes, row_numbers
 from cpz.ingest.logs.mapping import DecisionMapping
+from cpz.ingest.logs.option_order import sort_options
 
 _INT16 = (-32_768, 32_767)
 
@@ -14,16 +15,17 @@ _INT16 = (-32_768, 32_767)
 def import_decisions(path: Path, mapping: DecisionMapping) -> ImportedTables:
     """Read a decision log; rows that cannot be used are noted, not refused.
 
-    A decision's id is its row number. Without a mapped session each row is its own session;
-    without a mapped unit each session is its own shopper.
+    Without a mapped decision its id is its row number. Without a mapped session each row is its own
+    session; without a mapped unit each session is its own shopper.
     """
     rows = read_decision_rows(path, mapping)
     notes = list(context_notes("decisions", rows.context, path))
     placements = _catalogues(rows, mapping, path)
     if "position" in rows.mapped.columns:
         _judge_position(rows)
-    number = row_numbers(len(rows.source))
-    session = rows.mapped["session"] if "session" in rows.mapped.columns else number
+    mapped = rows.mapped.columns
+    decision = rows.mapped["decision"] if "decision" in mapped else row_numbers(len(rows.source))
+    session = rows.mapped["session"] if "session" in mapped else decision
     unit = rows.mapped["unit"] if "unit" in rows.mapped.columns else session
     if "unit" not in rows.mapped.columns:
         notes.append("no unit is mapped: each session counts as its own shopper")
@@ -31,7 +33,7 @@ def import_decisions(path: Path, mapping: DecisionMapping) -> ImportedTables:
         notes.append("no propensity is mapped: off-policy evaluation is not possible")
     frame = pl.concat([rows.mapped, rows.context], how="horizontal").with_columns(
         pl.selectors.by_name("position", require_all=False).cast(pl.Int16, strict=False),
-        number.alias("decision_id"),
+        decision.alias("decision_id"),
         session.alias("session_id"),
         unit.alias("shopper_id"),
         pl.col("action").cast(pl.String),
@@ -67,7 +69,7 @@ def _with_eligible(options: tuple[str, ...], eligible: pl.Series) -> tuple[str, 
     shown = eligible.drop_nulls().explode().drop_nulls().unique().to_list()
     if all(name.isdecimal() for name in (*options, *shown)):
         return tuple(map(str, range(max(map(int, (*options, *shown))) + 1)))
-    return tuple(sorted({*options, *shown}))
+    return sort_options({*options, *shown})
 
 
 def _judge_position(rows: DecisionRows) -> None:

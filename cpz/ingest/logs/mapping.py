@@ -20,6 +20,7 @@ class DecisionColumns(Struct, frozen=True, forbid_unknown_fields=True):
 
     action: str
     reward: str
+    decision: str | None = None
     propensity: str | None = None
     position: str | None = None
     decided_at: str | None = None
@@ -118,13 +119,15 @@ class DecisionMapping(_Format, frozen=True, kw_only=True, tag="decisions"):
     Attributes:
         columns: the column names.
         placement: the placement of every row where no column holds it.
-        options: the option catalogue, in the order of policy tables; by placement where several.
+        options: the option catalogue, in the order of arrays; by placement where several.
+        positions: the positions, in the order of arrays with a column per position.
         eligible_separator: what separates the options in a text column `eligible`.
     """
 
     columns: DecisionColumns
     placement: str = "default"
     options: OptionList | dict[str, OptionList] = ()
+    positions: OptionList = ()
     eligible_separator: Annotated[str, Meta(min_length=1)] = "|"
 
     def catalogue(self, placement: str) -> tuple[str, ...]:

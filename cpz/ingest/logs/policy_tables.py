@@ -1,5 +1,6 @@
 """An evaluation policy from a table with the columns action, optionally position, probability."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cpz.data.probabilities import ActionProbabilities
 from cpz.ingest.logs import casts
 from cpz.ingest.logs.distributions import check_distributions, wrong
 from cpz.ingest.logs.flat_log import FlatLog
+from cpz.ingest.logs.option_order import sort_options
 from cpz.ingest.logs.readers import column
 
 
@@ -19,9 +21,9 @@ def from_table(
     frame: pl.DataFrame, log: FlatLog, path: Path
 ) -> tuple[FlatLog, ActionProbabilities]:
     """Take rows (action[, position], probability); a pair that is not listed has probability 0."""
-    actions = _labels(frame, "action", path)
+    actions = _actions(frame, log, path)
     probability = _probabilities(frame, path)
-    log = _with_labels(log, actions, path)
+    log = with_options(log, actions, path)
     positions, position_of_row = _positions(frame, log, path)
     names = sorted(set(positions))
     index = {name: number for number, name in enumerate(names)}
@@ -60,15 +62,26 @@ def _position_codes(log: FlatLog) -> Ints:
     return np.zeros(log.n, dtype=np.int64) if log.position is None else log.position
 
 
+def _actions(frame: pl.DataFrame, log: FlatLog, path: Path) -> list[str]:
+    """Return the actions as the log writes them: declared options are texts as they stand."""
+    raw = column(frame, "action", path)
+    cast = casts.to_id if log.is_closed else casts.to_option
+    return _present(cast(raw).values.cast(pl.String), "action", path)
+
+
 def _labels(frame: pl.DataFrame, name: str, path: Path) -> list[str]:
-    labels = casts.to_id(column(frame, name, path)).values.cast(pl.String)
+    labels = casts.to_option(column(frame, name, path)).values.cast(pl.String)
+    return _present(labels, name, path)
+
+
+def _present(labels: pl.Series, name: str, path: Path) -> list[str]:
     if labels.null_count():
         first = labels.is_null().arg_max()
         raise wrong(path, f"{name}: row {(first or 0) + 1} is missing")
     return labels.to_list()
 
 
-def _with_labels(log: FlatLog, actions: list[str], path: Path) -> FlatLog:
+def with_options(log: FlatLog, actions: Sequence[str], path: Path) -> FlatLog:
     """Return the log with the policy's options added; refuse a logged action it does not list."""
     new = [action for action in dict.fromkeys(actions) if action not in log.options]
     if new and log.is_closed:
@@ -90,7 +103,7 @@ def _with_labels(log: FlatLog, actions: list[str], path: Path) -> FlatLog:
         )
     if new and log.has_integer_actions and all(name.isdecimal() for name in new):
         return replace(log, options=tuple(map(str, range(max(map(int, new)) + 1))))
-    return replace(log, options=log.options + tuple(sorted(new)))
+    return replace(log, options=log.options + sort_options(new))
 
 
 def _positions(frame: pl.DataFrame, log: FlatLog, path: Path) -> tuple[list[str], tuple[str, ...]]:

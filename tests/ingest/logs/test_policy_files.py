@@ -87,8 +87,12 @@ def test_one_distribution_per_position(tmp_path: Path) -> None:
 
 def test_positions_may_count_from_1_or_be_words(tmp_path: Path) -> None:
     path = save(tmp_path, [[1.0, 0.2], [0.0, 0.3], [0.0, 0.5]])
-    for labels in (("1", "2"), ("first", "second")):
-        assert dense(replace(SLOTS, positions=labels), path) == dense(SLOTS, path)
+    assert dense(replace(SLOTS, positions=("1", "2")), path) == dense(SLOTS, path)
+    words = replace(SLOTS, positions=("first", "second"))
+    assert dense(replace(words, has_declared_positions=True), path) == dense(SLOTS, path)
+    with pytest.raises(DataError, match="positions are words") as caught:
+        load_policy_file(path, words)
+    assert 'positions = ["first", "second"]' in caught.value.hint
     # counted from 0, position 2 would be a third column
     wide = save(tmp_path, np.full((3, 3), 1 / 3))
     assert load_policy_file(wide, replace(SLOTS, positions=("1", "2")))[1].row is not None
@@ -275,7 +279,7 @@ def test_reward_predictions(tmp_path: Path, kind: str) -> None:
     elif kind == "lists":
         pl.DataFrame({"q_hat": q.tolist()}).write_parquet(path)
     else:
-        pl.DataFrame(q, schema=["a", "b", "c"], orient="row").write_parquet(path)
+        pl.DataFrame(q[:, ::-1], schema=["q_2", "q_1", "q_0"], orient="row").write_parquet(path)
     assert np.array_equal(load_q_hat(path, INTEGERS, 3), q)
 
 
@@ -297,3 +301,7 @@ def test_broken_reward_predictions(tmp_path: Path) -> None:
     pl.DataFrame({"a": ["x"] * 5}).write_parquet(frame)
     with pytest.raises(DataError, match="'a' is String"):
         load_q_hat(frame, INTEGERS, 3)
+    pl.DataFrame(np.zeros((5, 3)), schema=["a", "b", "c"]).write_parquet(frame)
+    with pytest.raises(DataError, match="a, b, c do not name the options") as caught:
+        load_q_hat(frame, INTEGERS, 3)
+    assert '"0", "1", "2"' in caught.value.hint
