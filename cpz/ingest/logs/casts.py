@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from cpz.ingest.logs.mapping import Mapping
+from cpz.ingest.logs.time_formats import ISO, compile_format, read_times
 
 TRUE = ("true", "t", "yes", "y", "1")
 FALSE = ("false", "f", "no", "n", "0")
@@ -28,6 +29,8 @@ _FORMATS = (
 _EXACT_CENTS = 1e-6
 _ROUNDING = 1e-15
 _PROBE = 1000
+_MAX_SECONDS = 10**11
+_MICROS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +106,10 @@ def to_bool(raw: pl.Series, mapping: Mapping) -> Cast:
 def to_time(raw: pl.Series, mapping: Mapping) -> Cast:
     """Read times as UTC microseconds.
 
-    Text is ISO 8601, or in the mapping's `time_format`; a number counts the mapping's `time_unit`
-    since 1970. A time without an offset is in the mapping's `timezone`: of the two readings of an
-    hour that the clock repeats the first is taken, and an hour that it skips is unreadable.
+    Text is ISO 8601 or what BigQuery, Snowflake and Redshift print, or in one of the mapping's
+    `time_format`, the first that fits; a number counts the mapping's `time_unit` since 1970. A time
+    without an offset is in the mapping's `timezone`: of the two readings of an hour that the clock
+    repeats the first is taken, and an hour that it skips is unreadable.
     """
     if raw.dtype == pl.String:
         raw = _text(raw)
@@ -114,23 +118,47 @@ def to_time(raw: pl.Series, mapping: Mapping) -> Cast:
         return _cast(raw, _to_utc(raw, mapping.timezone))
     if raw.dtype == pl.Date:
         return _cast(raw, _to_utc(raw.cast(pl.Datetime("us")), mapping.timezone))
-    if raw.dtype.is_integer() and mapping.time_unit:
+    if raw.dtype.is_numeric() and mapping.time_unit:
         return _cast(raw, _from_epoch(raw, mapping.time_unit))
     return _cast(raw, _none(raw, pl.Datetime("us", "UTC")))
 
 
 def _parse_time(text: pl.Series, mapping: Mapping) -> pl.Series:
-    if mapping.time_format:
-        return _to_utc(_strptime(text, mapping.time_format), mapping.timezone)
-    if mapping.time_unit:
-        return _from_epoch(to_integer(text).values, mapping.time_unit)
-    text = text.str.replace(r"^(\d{4}-\d\d-\d\d)[Tt]", "${1} ").str.replace(r"[Zz]$", "+00:00")
+    if mapping.time_unit and not mapping.time_formats:
+        return _from_epoch(text, mapping.time_unit)
+    result = _none(text, pl.Datetime("us", "UTC"))
+    for pattern in mapping.time_formats or (ISO,):
+        todo = result.is_null() & text.is_not_null()
+        if not todo.any():
+            break
+        left = text.set(~todo, None)
+        parsed = read_format(left, pattern, mapping.timezone)
+        result = result.zip_with(result.is_not_null(), parsed)
+    return result
+
+
+def read_format(text: pl.Series, pattern: str, timezone: str) -> pl.Series:
+    """Read texts of one format, `iso` or one of Python's, as UTC microseconds; null where unfit."""
+    if pattern == ISO:
+        return _read_iso(text, timezone)
+    form = compile_format(pattern)
+    times = read_times(text, form)
+    return times.dt.replace_time_zone("UTC") if form.is_utc else _to_utc(times, timezone)
+
+
+def _read_iso(text: pl.Series, timezone: str) -> pl.Series:
+    """Read ISO 8601, also with a blank for the T, and with UTC or a blank before the offset."""
+    text = (
+        text.str.replace(r"^(\d{4}-\d\d-\d\d)[Tt]", "${1} ")
+        .str.replace(r"(?i)(\d) ?(?:UTC|GMT|Z)$", "${1}+00:00")
+        .str.replace(r" ([+-]\d\d(?::?\d\d)?)$", "${1}")
+    )
     result = _none(text, pl.Datetime("us", "UTC"))
     for pattern in _FORMATS:
         todo = result.is_null() & text.is_not_null()
         if not todo.any():
             break
-        parsed = _to_utc(_strptime(text.set(~todo, None), pattern), mapping.timezone)
+        parsed = _to_utc(_strptime(text.set(~todo, None), pattern), timezone)
         result = result.zip_with(result.is_not_null(), parsed)
     return result
 
@@ -139,11 +167,21 @@ def _strptime(text: pl.Series, pattern: str) -> pl.Series:
     return text.str.to_datetime(pattern, time_unit="us", strict=False)
 
 
-def _from_epoch(numbers: pl.Series, unit: str) -> pl.Series:
+def _from_epoch(raw: pl.Series, unit: str) -> pl.Series:
+    """Read counts since 1970, whole or with a fraction such as 1758806868.25."""
+    whole = to_integer(raw)
+    numbers = whole.values
     if unit == "s":
-        numbers, unit = numbers * 1000, "ms"
-    scaled = numbers.cast(pl.Datetime(unit))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    return scaled.dt.cast_time_unit("us").dt.replace_time_zone("UTC")
+        # further away than the calendar reaches, and than 64 bits hold in milliseconds
+        numbers = numbers.set((numbers.abs() > _MAX_SECONDS).fill_null(False), None) * 1000
+    scaled = numbers.cast(pl.Datetime("ms" if unit == "s" else unit))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    times = scaled.dt.cast_time_unit("us")
+    if whole.bad.any():
+        micros = to_float(raw).values * _MICROS[unit]
+        fits = (micros.is_finite() & (micros.abs() < 2.0**53)).fill_null(False)
+        parts = micros.set(~fits, None).round(0).cast(pl.Int64).cast(pl.Datetime("us"))
+        times = times.zip_with(times.is_not_null(), parts)
+    return times.dt.replace_time_zone("UTC")
 
 
 def _to_utc(times: pl.Series, timezone: str) -> pl.Series:

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from cpz.data.documents import convert_document
 from cpz.data.errors import ConfigError
 from cpz.data.toml_files import read_toml
+from cpz.ingest.logs.time_formats import ISO, compile_format
 
 OptionList = tuple[str | int, ...]
 Names = tuple[str, ...]
@@ -106,11 +107,18 @@ class _Format(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
 
     separator: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
     timezone: str = "UTC"
-    time_format: str | None = None
+    time_format: str | Names | None = None
     time_unit: str | None = None
     minor_units: Annotated[int, Meta(ge=0, le=4)] = 2
     true_values: Names | None = None
     false_values: Names | None = None
+
+    @property
+    def time_formats(self) -> Names:
+        """Return the formats of times in the order in which they are tried; () by default."""
+        if isinstance(self.time_format, str):
+            return (self.time_format,)
+        return self.time_format or ()
 
 
 class DecisionMapping(_Format, frozen=True, kw_only=True, tag="decisions"):
@@ -203,6 +211,12 @@ def _check_values(mapping: Mapping, where: str) -> None:
 def _bad_clock(mapping: Mapping) -> str:
     if mapping.time_unit not in (None, "s", "ms", "us", "ns"):
         return f'time_unit: expected "s", "ms", "us" or "ns", got {mapping.time_unit!r}'
+    for pattern in mapping.time_formats:
+        try:
+            if pattern != ISO:
+                compile_format(pattern)
+        except ValueError as error:
+            return f"time_format: {error}"
     try:
         ZoneInfo(mapping.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

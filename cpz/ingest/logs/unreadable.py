@@ -7,10 +7,11 @@ import polars as pl
 
 from cpz.ingest.logs.casts import Cast
 from cpz.ingest.logs.row_problems import RowProblems
+from cpz.ingest.logs.time_formats import ISO, compile_format, read_times
 
 _SAMPLE = 1000
 _DATES = ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d-%b-%Y")
-_TIMES = (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", " %H:%M:%S%.f", "")
+_TIMES = (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", " %H:%M:%S.%f", "")
 #: Upper ends of plausible times counted since 1970, all in the year 5138 or before.
 _UNITS = ((1e11, "s"), (1e14, "ms"), (1e17, "us"), (float("inf"), "ns"))
 #: Spreadsheets count days since 1899-12-30: these are the years 1954 to 2119.
@@ -22,7 +23,8 @@ def note_unreadable(problems: RowProblems, key: str, raw: pl.Series, cast: Cast)
     bad = raw.filter(cast.bad)
     if len(bad):
         fault = f"unreadable ({example(bad)})"
-        problems.add(cast.bad, key, fault, "readable", remedy(bad, cast.values.dtype))
+        is_some = cast.values.count() > 0
+        problems.add(cast.bad, key, fault, "readable", remedy(bad, cast.values.dtype, is_some))
 
 
 def example(bad: pl.Series) -> str:
@@ -30,8 +32,13 @@ def example(bad: pl.Series) -> str:
     return repr(bad[0])[:40] if len(bad) else ""
 
 
-def remedy(bad: pl.Series, expected: pl.DataType) -> str:
+def remedy(bad: pl.Series, expected: pl.DataType, is_some_read: bool = False) -> str:
     """Return the next step for values that are not of the expected type, or "".
+
+    Args:
+        bad: the values.
+        expected: the type.
+        is_some_read: whether other values of the column were read, so that a format comes besides.
 
     >>> remedy(pl.Series(["31.12.2025 08:00"]), pl.Datetime("us", "UTC"))
     'set time_format = "%d.%m.%Y %H:%M" in the mapping'
@@ -42,20 +49,26 @@ def remedy(bad: pl.Series, expected: pl.DataType) -> str:
     if text.is_empty():
         return ""
     if isinstance(expected, pl.Datetime):
-        return _time_remedy(text)
+        return _time_remedy(text, is_some_read)
     if expected.is_numeric() and text.str.contains(r"^-?[0-9]+,[0-9]+$").all():
         return "the numbers have a decimal comma: write them with a point"
     return ""
 
 
-def _time_remedy(text: pl.Series) -> str:
+def _time_remedy(text: pl.Series, is_some_read: bool) -> str:
     numbers = text.cast(pl.Float64, strict=False).drop_nulls()
     if len(numbers) == len(text):
         return _number_remedy(numbers)
     fitting = [pattern for date in _DATES if (pattern := _fitting(text, date))]
     if not fitting:
-        return 'say in the mapping how times are written, such as time_format = "%d/%m/%Y %H:%M"'
-    ways = " or ".join(f'time_format = "{pattern}"' for pattern in fitting)
+        return (
+            "say in the mapping how times are written, in Python's directives, such as "
+            'time_format = "%d/%m/%Y %H:%M"'
+        )
+    if is_some_read:
+        ways = " or ".join(f'time_format = ["{ISO}", "{pattern}"]' for pattern in fitting)
+    else:
+        ways = " or ".join(f'time_format = "{pattern}"' for pattern in fitting)
     return f"set {ways} in the mapping"
 
 
@@ -74,6 +87,6 @@ def _number_remedy(numbers: pl.Series) -> str:
 def _fitting(text: pl.Series, date: str) -> str:
     """Return the first way to write the time of day that reads all values, behind this date."""
     for time in _TIMES:
-        if text.str.to_datetime(date + time, time_unit="us", strict=False).null_count() == 0:
+        if read_times(text, compile_format(date + time)).null_count() == 0:
             return date + time
     return ""
