@@ -160,6 +160,17 @@ def context_is_finite(frames: Frames, dataset: Dataset) -> list[Finding]:
     return findings
 
 
+def lost_rows_are_few(frames: Frames, dataset: Dataset) -> list[Finding]:
+    """An import lost at most 1 % of the log's rows, and these are like the others."""
+    losses = dataset.manifest.losses
+    if losses is None or not losses.is_notable:
+        return []
+    status = Status.RED if losses.is_grave else Status.AMBER
+    table = str(dataset.manifest.recipe.settings["kind"])
+    message = f"{table}: {losses.sentence()}"
+    return [Finding(table, "", "lost rows", status, losses.n_lost, None, message)]
+
+
 def _has(frames: Frames, table: str, *columns: str) -> bool:
     return table in frames and set(columns) <= set(frames[table].columns)
 
@@ -175,4 +186,5 @@ RULES: tuple[RowRule, ...] = (
     money_adds_up,
     columns_vary,
     context_is_finite,
+    lost_rows_are_few,
 )

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cpz.data.errors import DataError, NotFoundError, UsageError, WorkspaceError, nearest
+from cpz.data.losses import Losses
 from cpz.data.manifest import (
     SCHEMA_VERSION,
     Manifest,
@@ -256,7 +257,13 @@ def interrupted_recipe(workspace: Workspace, name: str) -> Recipe | None:
     return None
 
 
-def commit(staging: Staging, name: str, recipe: Recipe, records: Iterable[PartRecord]) -> Dataset:
+def commit(
+    staging: Staging,
+    name: str,
+    recipe: Recipe,
+    records: Iterable[PartRecord],
+    losses: Losses | None = None,
+) -> Dataset:
     """Make the staged parts the dataset: move them, swap the manifest, remove the old parts."""
     path = staging.folder.parent
     tables: dict[str, list[Part]] = {}
@@ -268,7 +275,7 @@ def commit(staging: Staging, name: str, recipe: Recipe, records: Iterable[PartRe
         target = path / part.path
         target.parent.mkdir(parents=True, exist_ok=True)
         (staging.folder / part.path).replace(target)
-    manifest = Manifest(SCHEMA_VERSION, name, staging.digest, recipe, ordered)
+    manifest = Manifest(SCHEMA_VERSION, name, staging.digest, recipe, ordered, losses)
     write_atomically(path / "manifest.json", encode(manifest))
     _remove_unnamed(path, ordered)
     shutil.rmtree(staging.folder, ignore_errors=True)
@@ -288,6 +295,7 @@ def build(
     name: str,
     recipe: Recipe,
     parts: Iterable[Callable[[], Mapping[str, pa.Table]]],
+    losses: Losses | None = None,
 ) -> Dataset:
     """Stage, write and commit in one process; each part is computed only if not yet finished."""
     staging = stage(workspace, name, recipe)
@@ -295,7 +303,7 @@ def build(
         staging.finished(index) or staging.write_part(index, dict(make()))
         for index, make in enumerate(parts)
     ]
-    return commit(staging, name, recipe, records)
+    return commit(staging, name, recipe, records, losses)
 
 
 def refuse_to_replace_imported(workspace: Workspace, name: str) -> None:

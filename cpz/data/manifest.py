@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from cpz.data.errors import DataError
+from cpz.data.losses import Losses
 
 T = TypeVar("T")
 
@@ -45,14 +46,15 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: tuple[str, ...] = ()
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A dataset's contents: the recipe and, per table, its parts."""
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A dataset's contents: the recipe and, per table, its parts; the rows that an import lost."""
 
     schema_version: int
     name: str
     digest: str
     recipe: Recipe
     tables: dict[str, tuple[Part, ...]]
+    losses: Losses | None = None
 
     def rows(self, table: str) -> int:
         """Return the number of rows of a table; 0 where there is none."""

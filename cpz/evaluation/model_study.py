@@ -58,6 +58,7 @@ def evaluate_model(
         NotEnoughDataError: too little data, or no overlap.
     """
     wanted = _placements(model, config.placement)
+    losses = dataset.manifest.losses
     batches = load_batches(dataset, None if wanted == ("",) else wanted, model.features)
     predictive: dict[str, PredictiveStudy] = {}
     placements: dict[str, PlacementStudy] = {}
@@ -69,7 +70,7 @@ def evaluate_model(
             policies = {name: part.policy(name) for name in part.policy_names}
             part.policy(config.policy)
             placements[batch.placement] = study_placement(
-                batch, is_test, policies, config.policy, config.off_policy
+                batch, is_test, policies, config.policy, config.off_policy, losses
             )
         progress(f"evaluated {batch.placement or 'sessions'}")
     return ModelStudy(predictive, placements)

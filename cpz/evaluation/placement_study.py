@@ -1,13 +1,14 @@
 """One placement of a dataset: the policy's off-policy value on held-out decisions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from cpz.data.arrays import Floats, Ints, Mask
 from cpz.data.errors import MissingPropensityError, NotEnoughDataError
+from cpz.data.losses import Losses
 from cpz.data.policy import Policy
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.log_study import OffPolicyConfig
@@ -62,6 +63,7 @@ def study_placement(
     policies: Mapping[str, Policy],
     chosen: str,
     config: OffPolicyConfig,
+    losses: Losses | None = None,
 ) -> PlacementStudy:
     """Evaluate policies on the held-out decisions of one placement.
 
@@ -74,6 +76,7 @@ def study_placement(
         policies: by name; each gives (n, K) propensities.
         chosen: the policy that the headline is about.
         config: estimators and their parameters.
+        losses: the rows that the import of the log set aside.
 
     Raises:
         MissingPropensityError: the log has no propensities, or lacks some.
@@ -88,7 +91,7 @@ def study_placement(
         )
     held_out = batch.take(rows)
     q_hat = _q_hat(batch, is_test, config)[rows]
-    columns = _columns(held_out)
+    columns = replace(_columns(held_out), losses=losses)
     propensities = {name: policy.propensities(held_out.visits) for name, policy in policies.items()}
     logs = {
         name: logged_decisions(columns, ActionProbabilities(table), q_hat)

@@ -26,29 +26,36 @@ def import_(
     dataset: DatasetOption = "default",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     force: ForceOption = False,
+    max_rejects: Annotated[
+        str, typer.Option("--max-rejects", help="Most rows to set aside, such as 5% or 0.05.")
+    ] = "5%",
     json: JsonOption = False,
 ) -> int:
     """Import a foreign log: decisions, sessions or events become the tables of a dataset.
 
-    Rows that cannot be used are counted and written aside with a reason.
+    Rows that cannot be used are counted and written aside with a reason; more than --max-rejects
+    of them refuse the file.
 
     Examples:
         cpz data import log.csv --map map.toml --dataset mine
         cpz data import clicks.parquet --map events.toml --dataset clicks --force
     """
+    from cpz.cli.shell.shares import parse_share
     from cpz.data.workspace import Workspace
     from cpz.ingest.logs.importing import import_log
     from cpz.ingest.logs.mapping import load_mapping
     from cpz.report.results.data import ImportResult
-    from cpz.report.terminal.tables import import_tables
+    from cpz.report.terminal.tables import import_tables, losses_warnings
 
-    report = import_log(Workspace(workspace), file, load_mapping(map_), dataset, force)
+    most = parse_share(max_rejects, "--max-rejects")
+    report = import_log(Workspace(workspace), file, load_mapping(map_), dataset, force, most)
     manifest = report.dataset.manifest
     result = ImportResult(
         dataset=dataset,
         rows_read=report.rows_read,
         rows_used=report.rows_used,
         rejected=report.rejected,
+        losses=report.losses,
         rows={table: manifest.rows(table) for table in manifest.tables},
         placements=manifest.recipe.placements,
         notes=report.notes,
@@ -62,7 +69,7 @@ def import_(
         "data import",
         result,
         inputs=(str(file), str(map_)),
-        warnings=report.notes,
+        warnings=(*losses_warnings(report.losses), *report.notes),
         outputs=outputs,
         next=(
             then(workspace, "data", "check", dataset),

@@ -1,5 +1,8 @@
 """Checks of the log as data: repeated, missing and constant rows."""
 
+from dataclasses import replace
+
+from cpz.data.losses import GRAVE_SHARE, NOTABLE_SHARE, Losses
 from cpz.evaluation.ope.findings import Finding, Limits, Status, not_checked
 from cpz.evaluation.ope.log import LoggedDecisions
 
@@ -7,9 +10,7 @@ from cpz.evaluation.ope.log import LoggedDecisions
 # nominal 95 % intervals cover 93.7 %. Half a percent does not show.
 DUPLICATES = Limits(amber=0.005, red=0.1)
 
-# Left-out rows whose mean reward differs by a fifth from the rest move the value by a fifth of
-# their share: at 10 % by 2 %, the smallest relative effect an evaluation is used for.
-MISSING = Limits(amber=0.01, red=0.1)
+MISSING = Limits(amber=NOTABLE_SHARE, red=GRAVE_SHARE)
 
 
 def duplicates(log: LoggedDecisions) -> Finding:
@@ -26,15 +27,23 @@ def duplicates(log: LoggedDecisions) -> Finding:
 
 
 def missing(log: LoggedDecisions) -> Finding:
-    """Share of rows that could not be used."""
-    n_total = len(log) + log.n_unusable
-    share = log.n_unusable / n_total
-    return MISSING.finding(
+    """Share of rows that could not be used, and whether they are like the others.
+
+    Rows that differ are told whatever their share, and above the amber limit they are red: what
+    they lack is then hardly lacking by chance.
+    """
+    losses = log.losses or Losses(len(log) + log.n_unusable, log.n_unusable)
+    found = MISSING.finding(
         "missing",
-        share,
-        f"{log.n_unusable} of {n_total} rows could not be used",
+        losses.share,
+        losses.sentence(),
         "if what is missing depends on the reward the estimate is biased: mend the log",
     )
+    if not losses.differences:
+        return found
+    status = Status.RED if losses.is_grave else Status.AMBER
+    advice = "the estimate is about the rows that remain and not about all: mend the log"
+    return replace(found, status=status, message=f"{losses.sentence()}; {advice}")
 
 
 def constant_reward(log: LoggedDecisions) -> Finding:

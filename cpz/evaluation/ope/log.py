@@ -10,6 +10,7 @@ import numpy as np
 
 from cpz.data.arrays import Floats, Ints, Mask
 from cpz.data.errors import DataError, NotEnoughDataError
+from cpz.data.losses import Losses
 from cpz.data.probabilities import ActionProbabilities
 
 #: Rows of a policy are probabilities written as decimals: six digits and a few actions stay below.
@@ -33,6 +34,7 @@ class LogColumns:
         n_duplicates: rows that repeat an earlier row in full, time and unit included; None when
             the log holds nothing to tell them by.
         n_unusable: rows that were left out because a value was missing or broken.
+        losses: the same of the whole import, with how these rows differ; in place of n_unusable.
     """
 
     action: Ints
@@ -43,6 +45,7 @@ class LogColumns:
     eligible: Mask | None = None
     n_duplicates: int | None = None
     n_unusable: int = 0
+    losses: Losses | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +66,7 @@ class LoggedDecisions:
         unsupported_mass: the policy's mean probability of actions the log never shows.
         n_duplicates: rows that repeat an earlier one, or None when that cannot be known.
         n_unusable: rows that were left out before.
+        losses: the rows that an import left out, in place of n_unusable.
         weight: (n,) w_i = policy_taken / propensity.
     """
 
@@ -79,6 +83,7 @@ class LoggedDecisions:
     unsupported_mass: float = 0.0
     n_duplicates: int | None = None
     n_unusable: int = 0
+    losses: Losses | None = None
     weight: Floats = field(init=False)
 
     def __post_init__(self) -> None:
@@ -144,6 +149,7 @@ def logged_decisions(
         ),
         n_duplicates=columns.n_duplicates,
         n_unusable=columns.n_unusable,
+        losses=columns.losses,
     )
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import DataError, UsageError
+from cpz.data.losses import losses_of
 from cpz.ingest.logs.decision_rows import (
     DecisionRows,
     catalogue,
@@ -110,7 +111,7 @@ def load_flat_log(path: Path, mapping: Mapping) -> FlatLog:
     judge_actions(rows.problems, actions, options, actions.is_not_null())
     declared_positions = tuple(map(str, mapping.positions))
     _judge_positions(rows, declared_positions)
-    rows.problems.raise_if_any(path)
+    rows.problems.raise_if_any(path, _contrast(rows))
     position, positions = _codes(rows.mapped, "position", declared_positions)
     return FlatLog(
         action=_encode(actions, options),
@@ -129,6 +130,13 @@ def load_flat_log(path: Path, mapping: Mapping) -> FlatLog:
         ids=_ids(rows.source, mapping),
         key=mapping.columns.decision or "",
     )
+
+
+def _contrast(rows: DecisionRows) -> str:
+    """Say how the rows with a problem differ from the others: dropping them may bend the answer."""
+    read = pl.concat([rows.mapped, rows.context], how="horizontal")
+    losses = losses_of(read, rows.problems)
+    return f"{losses.contrast().capitalize()}." if losses and losses.differences else ""
 
 
 def _ids(source: pl.DataFrame, mapping: DecisionMapping) -> pl.DataFrame:

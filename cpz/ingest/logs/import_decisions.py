@@ -31,7 +31,8 @@ def import_decisions(path: Path, mapping: DecisionMapping) -> ImportedTables:
         notes.append("no unit is mapped: each session counts as its own shopper")
     if "propensity" not in rows.mapped.columns:
         notes.append("no propensity is mapped: off-policy evaluation is not possible")
-    frame = pl.concat([rows.mapped, rows.context], how="horizontal").with_columns(
+    read = pl.concat([rows.mapped, rows.context], how="horizontal")
+    frame = read.with_columns(
         pl.selectors.by_name("position", require_all=False).cast(pl.Int16, strict=False),
         decision.alias("decision_id"),
         session.alias("session_id"),
@@ -40,6 +41,7 @@ def import_decisions(path: Path, mapping: DecisionMapping) -> ImportedTables:
     )
     return ImportedTables(
         source=rows.source,
+        read=read,
         problems=rows.problems,
         tables={"decisions": frame.filter(rows.problems.used())},
         context={"decisions": tuple(rows.context.columns)} if rows.context.columns else {},

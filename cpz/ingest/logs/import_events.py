@@ -34,7 +34,8 @@ def import_events(path: Path, mapping: EventMapping) -> ImportedTables:
     context = context_of(source, mapping, path)
     notes = list(context_notes("events", context, path))
     named = pl.DataFrame([values.alias(name) for name, values in columns.items()])
-    rows = pl.concat([named, context], how="horizontal").filter(problems.used())
+    read = pl.concat([named, context], how="horizontal")
+    rows = read.filter(problems.used())
     if len(rows):
         _require_types(rows["type"], mapping, path)
     events = sessionise(rows, mapping.sessions.gap_minutes)
@@ -47,6 +48,7 @@ def import_events(path: Path, mapping: EventMapping) -> ImportedTables:
         notes += more
     return ImportedTables(
         source=source,
+        read=read,
         problems=problems,
         tables=tables,
         context={"events": tuple(context.columns)} if context.columns else {},

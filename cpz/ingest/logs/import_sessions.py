@@ -52,10 +52,12 @@ def import_sessions(path: Path, mapping: SessionMapping) -> ImportedTables:
             "latest sessions"
         )
     named = pl.DataFrame([values.alias(name) for name, values in columns.items()])
+    read = pl.concat([named, context], how="horizontal")
     return ImportedTables(
         source=source,
+        read=read,
         problems=problems,
-        tables={"sessions": pl.concat([named, context], how="horizontal").filter(problems.used())},
+        tables={"sessions": read.filter(problems.used())},
         context={"sessions": tuple(context.columns)} if context.columns else {},
         placements={},
         notes=tuple(notes),

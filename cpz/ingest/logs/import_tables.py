@@ -16,6 +16,7 @@ class ImportedTables:
 
     Attributes:
         source: the file's rows as read.
+        read: what was read of each row of `source`, under canonical and the context's names.
         problems: the rows of `source` that were not used.
         tables: the frames, by table.
         context: the names of the context columns, by table.
@@ -24,6 +25,7 @@ class ImportedTables:
     """
 
     source: pl.DataFrame
+    read: pl.DataFrame
     problems: RowProblems
     tables: dict[str, pl.DataFrame]
     context: dict[str, tuple[str, ...]]

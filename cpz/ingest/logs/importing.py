@@ -13,6 +13,7 @@ from cpz import __version__
 from cpz.data.arrow_tables import to_arrow
 from cpz.data.dataset import Dataset, build, file_hash, recipe_digest
 from cpz.data.errors import CpzError, DataError, UsageError
+from cpz.data.losses import Losses, losses_of
 from cpz.data.manifest import Recipe, read_manifest
 from cpz.data.tables import TABLES
 from cpz.data.workspace import Workspace, write_atomically
@@ -22,6 +23,9 @@ from cpz.ingest.logs.import_sessions import import_sessions
 from cpz.ingest.logs.import_tables import ImportedTables
 from cpz.ingest.logs.mapping import DecisionMapping, Mapping, SessionMapping
 from cpz.ingest.logs.row_problems import Rejected
+
+#: The share of the rows that an import sets aside without being told to.
+MAX_REJECTS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class ImportReport:
         rows_used: rows that the tables stand on; rows_read less the rejected ones.
         rejected: the reasons for which rows were set aside.
         rejects_path: the Parquet file of the rejected rows; None if there are none.
+        losses: their share and how they differ from the used ones; None if there are none.
         notes: facts to know, also kept in the manifest.
     """
 
@@ -42,11 +47,17 @@ class ImportReport:
     rows_used: int
     rejected: tuple[Rejected, ...]
     rejects_path: Path | None
+    losses: Losses | None
     notes: tuple[str, ...]
 
 
 def import_log(
-    workspace: Workspace, path: Path, mapping: Mapping, dataset_name: str, force: bool = False
+    workspace: Workspace,
+    path: Path,
+    mapping: Mapping,
+    dataset_name: str,
+    force: bool = False,
+    max_rejects: float = MAX_REJECTS,
 ) -> ImportReport:
     """Import a CSV, Parquet or JSON-lines file as a dataset.
 
@@ -60,39 +71,58 @@ def import_log(
         mapping: what its columns mean.
         dataset_name: the dataset's name.
         force: replace another dataset of this name.
+        max_rejects: the largest share of the rows that may be set aside.
 
     Raises:
         UsageError: another dataset has the name, and `force` is not set.
-        DataError: the file cannot be read, lacks a mapped column, or has no usable row.
+        DataError: the file cannot be read, lacks a mapped column, or more rows than `max_rejects`
+            cannot be used; then nothing is written.
     """
     imported = _read(path, mapping)
-    n_used = int(imported.problems.used().sum())
-    if n_used == 0:
-        problems = imported.problems.problems
-        reasons = "; ".join(problem.sentence() for problem in problems)
-        remedies = (problem.remedy for problem in problems if problem.remedy)
-        raise DataError(
-            f"{path}: none of {len(imported.source)} rows can be used. {reasons}",
-            hint=next(remedies, "check the mapping against the file"),
-            path=str(path),
-        )
+    losses = losses_of(imported.read, imported.problems)
+    if losses is not None:
+        _refuse_losses(losses, imported, path, max_rejects)
     recipe = _recipe(path, mapping, imported)
     digest = recipe_digest(recipe)
     _refuse_overwrite(workspace, dataset_name, digest, force)
     tables = _arrow(imported)
     rejects_path = _write_rejects(workspace.dataset(dataset_name), digest, imported, workspace)
-    dataset = build(workspace, dataset_name, recipe, [lambda: tables])
+    dataset = build(workspace, dataset_name, recipe, [lambda: tables], losses)
     for stale in dataset.path.glob("rejects-*.parquet"):
         if stale != rejects_path:
             stale.unlink(missing_ok=True)
     return ImportReport(
         dataset=dataset,
         rows_read=len(imported.source),
-        rows_used=n_used,
+        rows_used=len(imported.source) - (0 if losses is None else losses.n_lost),
         rejected=imported.problems.rejected(),
         rejects_path=rejects_path,
+        losses=losses,
         notes=imported.notes,
     )
+
+
+def _refuse_losses(
+    losses: Losses, imported: ImportedTables, path: Path, max_rejects: float
+) -> None:
+    is_all = losses.n_lost == losses.n_read
+    if losses.share <= max_rejects and not is_all:
+        return
+    problems = imported.problems.problems
+    reasons = " ".join(problem.sentence() for problem in problems)
+    remedy = next((problem.remedy for problem in problems if problem.remedy), "")
+    if is_all:
+        what = f"none of {losses.n_read} rows can be used"
+        hint = remedy or "check the mapping against the file"
+    else:
+        what = (
+            f"{losses.n_lost} of {losses.n_read} rows ({losses.share:.1%}) cannot be used, more "
+            f"than {100 * max_rejects:.4g}%"
+        )
+        hint = f"{remedy or 'mend the log'}; or allow it with --max-rejects {losses.ceiling}"
+    if losses.differences:
+        reasons += f" {losses.contrast().capitalize()}."
+    raise DataError(f"{path}: {what}. {reasons}", hint=hint, path=str(path))
 
 
 def _read(path: Path, mapping: Mapping) -> ImportedTables:

@@ -71,11 +71,12 @@ class RowProblems:
         """Return the mask of the rows without any problem."""
         return self._reason_index() < 0
 
-    def raise_if_any(self, path: Path) -> None:
+    def raise_if_any(self, path: Path, remark: str = "") -> None:
         """Raise one `DataError` that tells each problem with its count and first row."""
         if self.problems:
+            sentences = [problem.sentence() for problem in self.problems]
             raise DataError(
-                f"{path}: " + " ".join(problem.sentence() for problem in self.problems),
+                f"{path}: " + " ".join([*sentences, remark]).strip(),
                 hint=self.problems[0].remedy or "correct or drop these rows",
                 path=str(path),
             )

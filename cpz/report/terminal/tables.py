@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cpz.data.check import CheckReport
+from cpz.data.losses import Losses
 from cpz.evaluation.ope.findings import Status
 from cpz.report.format import (
     COUNT,
@@ -142,6 +143,11 @@ def import_tables(result: ImportResult) -> tuple[RenderableType, ...]:
             item.reason, format_value(item.count, COUNT), format_value(item.first_row, COUNT)
         )
     return spaced((size, aside))
+
+
+def losses_warnings(losses: Losses | None) -> tuple[str, ...]:
+    """Return the warning of an import that lost more rows than pass unnoticed."""
+    return (losses.sentence(),) if losses is not None and losses.is_notable else ()
 
 
 def check_tables(report: CheckReport) -> tuple[RenderableType, ...]:

@@ -11,6 +11,7 @@ from scipy.special import bdtr
 from cpz.data.arrays import Floats
 from cpz.data.errors import NotEnoughDataError
 from cpz.data.keyed import uniform
+from cpz.data.losses import Difference, Losses
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.ope.audit import CHECKS, audit
 from cpz.evaluation.ope.checks_overlap import EVENTS, exploration, mean_weight, top_influence
@@ -24,6 +25,7 @@ from cpz.evaluation.ope.checks_propensity import (
 from cpz.evaluation.ope.evaluate import evaluate_policy
 from cpz.evaluation.ope.findings import Finding, Limits, Status, not_checked, worst
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions
+from cpz.ingest.logs.row_problems import Rejected
 
 Draw = Callable[[int, int], LoggedDecisions]
 DrawColumns = Callable[[int, int], tuple[LogColumns, Floats]]
@@ -311,6 +313,16 @@ def test_missing(n_unusable: int, status: Status) -> None:
     finding = _finding(_uniform_log(1000, 2, 1, n_unusable=n_unusable), "missing")
     assert finding.status is status
     assert finding.value == pytest.approx(n_unusable / (1000 + n_unusable))
+
+
+@pytest.mark.parametrize(("n_lost", "status"), [(5, Status.AMBER), (50, Status.RED)])
+def test_missing_rows_that_differ(n_lost: int, status: Status) -> None:
+    difference = Difference("reward", "", used=0.5, lost=0.1, sds=-0.9)
+    losses = Losses(1000 + n_lost, n_lost, (Rejected("propensity is 0", n_lost, 3),), (difference,))
+    finding = _finding(_uniform_log(1000, 2, 1, losses=losses), "missing")
+    assert finding.status is status
+    assert "reward 0.1 against 0.5" in finding.message
+    assert "row 3" in finding.message
 
 
 def test_constant_reward_is_red() -> None:

@@ -31,7 +31,8 @@ def document(**changes: Any) -> dict[str, Any]:
 def run(tmp_path: Path, text: str, mapping: dict[str, Any]) -> ImportReport:
     path = tmp_path / "events.csv"
     path.write_text(text)
-    return import_log(Workspace(tmp_path / "ws"), path, mapping_of(mapping, "map.toml"), "a")
+    known = mapping_of(mapping, "map.toml")
+    return import_log(Workspace(tmp_path / "ws"), path, known, "a", max_rejects=1.0)
 
 
 LOG = """who,at,what

@@ -35,7 +35,8 @@ def run(
     workspace.root.mkdir(exist_ok=True)
     path = workspace.root.parent / "log.csv"
     path.write_text(text)
-    return import_log(workspace, path, mapping_of(document, "map.toml"), name, force)
+    mapping = mapping_of(document, "map.toml")
+    return import_log(workspace, path, mapping, name, force, max_rejects=1.0)
 
 
 def decisions(**changes: Any) -> dict[str, Any]:
@@ -235,7 +236,10 @@ def test_sessions_with_money_and_times(workspace: Workspace) -> None:
     # 10:00 in Berlin in winter is 09:00 UTC
     assert str(frame["started_at"][0]) == "2024-03-01 09:00:00+00:00"
     found = check_dataset(report.dataset)
-    assert [(f.column, f.status) for f in found.findings] == [("device", Status.AMBER)]
+    assert [(f.rule, f.column, f.status) for f in found.findings] == [
+        ("lost rows", "", Status.RED),
+        ("missing value", "device", Status.AMBER),
+    ]
 
 
 def test_context_may_not_shadow_a_canonical_column(workspace: Workspace) -> None:
