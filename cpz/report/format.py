@@ -11,16 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cpz.data.currencies import minor_units_of
+
 NOT_AVAILABLE = "n/a"
 _THIN = "\u202f"
 _MINUS = "\u2212"
 _MAX_DIGITS = 8
 #: A bare number below this has more zeros than a reader counts.
 _TINY = 1e-4
-
-#: ISO 4217 currencies whose minor unit is no hundredth.
-_WITHOUT_MINOR = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-_THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
 
 
 class UnitKind(StrEnum):
@@ -60,9 +58,7 @@ class Unit:
     @property
     def exponent(self) -> int:
         """Return the decimal places of the currency (ISO 4217)."""
-        if self.currency in _WITHOUT_MINOR.split():
-            return 0
-        return 3 if self.currency in _THOUSANDTHS.split() else 2
+        return minor_units_of(self.currency)
 
     @property
     def suffix(self) -> str:

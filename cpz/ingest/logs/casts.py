@@ -20,14 +20,13 @@ _INTEGER = r"^(0|-?[1-9][0-9]{0,18})$"
 _WHOLE = r"^(-?[0-9]+)\.0+$"
 # a postal code or an article number: text, although it consists of digits
 _LEADING_ZERO = r"^-?0[0-9]"
+_GROUPED = r"^[-+]?[0-9]{1,3}([.\s'\u{2019}][0-9]{3})+(,[0-9]*)?$"
 _FORMATS = (
     "%Y-%m-%d %H:%M:%S%.f%#z",
     "%Y-%m-%d %H:%M:%S%.f",
     "%Y-%m-%d %H:%M",
     "%Y-%m-%d",
 )
-_EXACT_CENTS = 1e-6
-_ROUNDING = 1e-15
 _PROBE = 1000
 _MAX_SECONDS = 10**11
 _MICROS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
@@ -59,18 +58,31 @@ def _none(raw: pl.Series, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
     return pl.Series(raw.name, [None] * len(raw), dtype=dtype)
 
 
-def to_float(raw: pl.Series) -> Cast:
+def to_float(raw: pl.Series, decimal: str = ".") -> Cast:
     """Read numbers as float64; NaN and infinities stay what they are.
+
+    With a decimal comma, points, blanks and apostrophes may stand between groups of three digits.
 
     >>> to_float(pl.Series(["0.5", "1,5", None])).values.to_list()
     [0.5, None, None]
+    >>> to_float(pl.Series(["0.5", "1.234,5", None]), ",").values.to_list()
+    [None, 1234.5, None]
     """
     if raw.dtype == pl.String:
         raw = _text(raw)
-        return _cast(raw, raw.cast(pl.Float64, strict=False))
+        plain = _with_point(raw) if decimal == "," else raw
+        return _cast(raw, plain.cast(pl.Float64, strict=False))
     if raw.dtype.is_numeric() or raw.dtype == pl.Boolean:
         return _cast(raw, raw.cast(pl.Float64))
     return _cast(raw, _none(raw, pl.Float64))
+
+
+def _with_point(text: pl.Series) -> pl.Series:
+    """Return numbers with a decimal comma as numbers with a point; null where a point is none."""
+    grouped = text.str.contains(_GROUPED).fill_null(False)
+    text = text.zip_with(~grouped, text.str.replace_all(r"[.\s'\u{2019}]", ""))
+    stray = text.str.contains(".", literal=True).fill_null(False)
+    return text.set(stray, None).str.replace(",", ".", literal=True)
 
 
 def to_integer(raw: pl.Series) -> Cast:
@@ -191,22 +203,6 @@ def _to_utc(times: pl.Series, timezone: str) -> pl.Series:
     return times.dt.convert_time_zone("UTC")
 
 
-def to_money(raw: pl.Series, minor_units: int) -> Cast:
-    """Read amounts as int64 minor units; an amount with a fraction of a minor unit is unreadable.
-
-    >>> to_money(pl.Series(["12.30", "0.005"]), 2).values.to_list()
-    [1230, None]
-    """
-    number = to_float(raw)
-    scaled = number.values * 10.0**minor_units
-    whole = scaled.round(0)
-    # the product of a decimal and a power of ten is off by a few units in its last place
-    slack = _EXACT_CENTS + whole.abs() * _ROUNDING
-    exact = scaled.is_finite() & ((scaled - whole).abs() < slack) & (whole.abs() < 2.0**53)
-    values = whole.set(~exact.fill_null(False), None).cast(pl.Int64)
-    return Cast(values.alias(raw.name), number.bad | (number.values.is_not_null() & ~exact))
-
-
 def to_id(raw: pl.Series) -> Cast:
     """Read ids, or any label, as int64 when all are whole numbers, else as text.
 
@@ -266,7 +262,7 @@ def infer(raw: pl.Series, mapping: Mapping) -> pl.Series:
         return text
     casts: tuple[tuple[pl.Series, Callable[[pl.Series], Cast]], ...] = (
         (numeric, to_integer),
-        (numeric, to_float),
+        (numeric, lambda values: to_float(values, mapping.decimal)),
         (text, lambda values: to_time(values, mapping)),
     )
     for values, cast in casts:

@@ -11,7 +11,7 @@ import polars as pl
 from cpz.data.errors import ConfigError, DataError, nearest
 from cpz.ingest.logs import casts, unreadable
 from cpz.ingest.logs.casts import Cast
-from cpz.ingest.logs.mapping import DecisionMapping, Mapping
+from cpz.ingest.logs.mapping import DecisionMapping, Mapping, chance_of
 from cpz.ingest.logs.option_order import sort_options
 from cpz.ingest.logs.readers import column, read_foreign
 from cpz.ingest.logs.row_problems import RowProblems
@@ -51,6 +51,8 @@ def read_decision_rows(path: Path, mapping: DecisionMapping) -> DecisionRows:
     }
     problems = RowProblems(len(source))
     mapped = _read_columns(raw, mapping, problems)
+    if mapping.propensity is not None:
+        mapped["propensity"] = _known_propensity(mapped["action"], mapping, problems)
     if "placement" not in mapped:
         mapped["placement"] = pl.repeat(mapping.placement, len(source), eager=True)
     frame = pl.DataFrame([values.alias(key) for key, values in mapped.items()])
@@ -83,10 +85,29 @@ def _read_columns(
     return mapped
 
 
+def _known_propensity(
+    actions: pl.Series, mapping: DecisionMapping, problems: RowProblems
+) -> pl.Series:
+    """Return the declared probability of each row's action."""
+    given = mapping.propensity
+    if not isinstance(given, dict):
+        assert given is not None
+        return pl.repeat(chance_of(given), len(actions), eager=True)
+    chances = {name: chance_of(value) for name, value in given.items()}
+    label = actions.cast(pl.String)
+    unknown = label.is_not_null() & ~label.is_in(list(chances))
+    if unknown.any():
+        name = label.filter(unknown)[0]
+        fault = f"not given ({name!r}: {nearest(name, chances)})"
+        remedy = "add the action to `propensity` in the mapping, or drop these rows"
+        problems.add(unknown, "propensity", fault, "given for each action", remedy)
+    return label.replace_strict(chances, default=None, return_dtype=pl.Float64)
+
+
 def _cast(key: str, raw: pl.Series, mapping: DecisionMapping) -> Cast:
     readers: dict[str, Callable[[], Cast]] = {
         "reward": lambda: _reward(raw, mapping),
-        "propensity": lambda: casts.to_float(raw),
+        "propensity": lambda: casts.to_float(raw, mapping.decimal),
         "clicked": lambda: casts.to_bool(raw, mapping),
         "converted": lambda: casts.to_bool(raw, mapping),
         "decided_at": lambda: casts.to_time(raw, mapping),
@@ -102,7 +123,7 @@ def _cast(key: str, raw: pl.Series, mapping: DecisionMapping) -> Cast:
 
 def _reward(raw: pl.Series, mapping: DecisionMapping) -> Cast:
     """Read a number, or else a truth value as 0 or 1."""
-    number = casts.to_float(raw)
+    number = casts.to_float(raw, mapping.decimal)
     if number.values.count():
         return number
     truth = casts.to_bool(raw, mapping)

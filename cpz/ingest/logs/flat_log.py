@@ -136,7 +136,9 @@ def _contrast(rows: DecisionRows) -> str:
     """Say how the rows with a problem differ from the others: dropping them may bend the answer."""
     read = pl.concat([rows.mapped, rows.context], how="horizontal")
     losses = losses_of(read, rows.problems)
-    return f"{losses.contrast().capitalize()}." if losses and losses.differences else ""
+    if losses is None or not losses.differences:
+        return ""
+    return f"The{losses.contrast().removeprefix('the')}."
 
 
 def _ids(source: pl.DataFrame, mapping: DecisionMapping) -> pl.DataFrame:

@@ -12,10 +12,11 @@ from cpz.ingest.logs.casts import Cast
 from cpz.ingest.logs.decision_rows import context_of
 from cpz.ingest.logs.import_tables import ImportedTables, context_notes, row_numbers
 from cpz.ingest.logs.mapping import EventMapping
+from cpz.ingest.logs.money import amount_rule, currency_label, to_money
 from cpz.ingest.logs.readers import column, read_foreign
 from cpz.ingest.logs.row_problems import RowProblems
 from cpz.ingest.logs.sessionise import decisions_of, sessionise, sessions_of
-from cpz.ingest.logs.unreadable import note_unreadable
+from cpz.ingest.logs.unreadable import note_amounts, note_unreadable
 
 _NAMES = {"event": "event_id", "session": "session_id", "shopper": "shopper_id"}
 _OPTIONAL = ("step", "option", "amount", "amount_minor")
@@ -65,12 +66,16 @@ def _read_columns(
 ) -> dict[str, pl.Series]:
     columns: dict[str, pl.Series] = {"row": row_numbers(len(source))}
     columns["event_id"] = columns["row"]
-    for key, name in msgspec.structs.asdict(mapping.columns).items():
-        if not isinstance(name, str):
-            continue
-        raw = column(source, name, path, key)
-        cast = _cast(key, raw, mapping)
-        note_unreadable(problems, key, raw, cast)
+    names = msgspec.structs.asdict(mapping.columns)
+    raws = {key: column(source, n, path, key) for key, n in names.items() if isinstance(n, str)}
+    currency = raws.pop("currency", None)
+    label = None if currency is None else currency_label(currency).values
+    none = pl.repeat(False, len(source), eager=True)
+    has_amount = raws["amount"].is_not_null() if "amount" in raws else none
+    rule = amount_rule(mapping, label, has_amount, problems)
+    for key, raw in raws.items():
+        cast = to_money(raw, rule) if key == "amount" else _cast(key, raw, mapping)
+        (note_amounts if key == "amount" else note_unreadable)(problems, key, raw, cast)
         if key not in _OPTIONAL:
             problems.add(cast.missing(), key, "missing", "given in each row")
         columns["amount_minor" if key == "amount" else _NAMES.get(key, key)] = cast.values
@@ -86,8 +91,6 @@ def _cast(key: str, raw: pl.Series, mapping: EventMapping) -> Cast:
         return casts.to_id(raw)
     if key in ("occurred_at", "received_at"):
         return casts.to_time(raw, mapping)
-    if key == "amount":
-        return casts.to_money(raw, mapping.minor_units)
     return casts.to_integer(raw) if key == "amount_minor" else casts.to_label(raw)
 
 

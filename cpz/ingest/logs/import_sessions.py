@@ -12,9 +12,10 @@ from cpz.ingest.logs.casts import Cast
 from cpz.ingest.logs.decision_rows import context_of
 from cpz.ingest.logs.import_tables import ImportedTables, context_notes, row_numbers
 from cpz.ingest.logs.mapping import SessionMapping
+from cpz.ingest.logs.money import AmountRule, amount_rule, currency_label, to_money
 from cpz.ingest.logs.readers import column, read_foreign
 from cpz.ingest.logs.row_problems import RowProblems
-from cpz.ingest.logs.unreadable import note_unreadable
+from cpz.ingest.logs.unreadable import note_amounts, note_unreadable
 
 _IDS = {"session": "session_id", "shopper": "shopper_id"}
 _REQUIRED = ("session", "shopper", "started_at", "converted")
@@ -30,13 +31,14 @@ def import_sessions(path: Path, mapping: SessionMapping) -> ImportedTables:
     source = read_foreign(path, mapping.separator)
     problems = RowProblems(len(source))
     number = row_numbers(len(source))
-    columns: dict[str, pl.Series] = {"session_id": number}
-    for key, name in msgspec.structs.asdict(mapping.columns).items():
-        if not isinstance(name, str):
-            continue
-        raw = column(source, name, path, key)
-        cast = _cast(key, raw, mapping)
-        note_unreadable(problems, key, raw, cast)
+    columns: dict[str, pl.Series] = {"session_id": number} | _constants(mapping, len(source))
+    names = msgspec.structs.asdict(mapping.columns)
+    raws = {key: column(source, n, path, key) for key, n in names.items() if isinstance(n, str)}
+    rule = _amounts(raws, mapping, problems)
+    for key, raw in raws.items():
+        cast = _cast(key, raw, mapping, rule)
+        note = note_amounts if canonical_name(key) == f"{key}_minor" else note_unreadable
+        note(problems, key, raw, cast)
         if key in _REQUIRED:
             problems.add(cast.missing(), key, "missing", "given in each row")
         columns[canonical_name(key)] = cast.values
@@ -64,6 +66,28 @@ def import_sessions(path: Path, mapping: SessionMapping) -> ImportedTables:
     )
 
 
+def _constants(mapping: SessionMapping, n_rows: int) -> dict[str, pl.Series]:
+    """Return the columns that hold one value in all rows."""
+    values = {"converted": mapping.converted, "currency": mapping.currency}
+    return {
+        name: pl.repeat(value, n_rows, eager=True)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _amounts(
+    raws: dict[str, pl.Series], mapping: SessionMapping, problems: RowProblems
+) -> AmountRule:
+    """Return how decimal amounts are read: where the rows name their currency, by it."""
+    has_amount = pl.repeat(False, problems.n_rows, eager=True)
+    for key, raw in raws.items():
+        if canonical_name(key) == f"{key}_minor":
+            has_amount |= raw.is_not_null()
+    currency = currency_label(raws["currency"]).values if "currency" in raws else None
+    return amount_rule(mapping, currency, has_amount, problems)
+
+
 def canonical_name(key: str) -> str:
     """Return the sessions column that a mapping key fills.
 
@@ -75,12 +99,12 @@ def canonical_name(key: str) -> str:
     return key if key in SESSIONS.names else f"{key}_minor"
 
 
-def _cast(key: str, raw: pl.Series, mapping: SessionMapping) -> Cast:
+def _cast(key: str, raw: pl.Series, mapping: SessionMapping, rule: AmountRule) -> Cast:
     name = canonical_name(key)
     if key in _IDS:
         return casts.to_id(raw)
     if name != key:
-        return casts.to_money(raw, mapping.minor_units)
+        return to_money(raw, rule)
     kind = SESSIONS.field(name).type
     if pa.types.is_boolean(kind):
         return casts.to_bool(raw, mapping)
@@ -88,7 +112,13 @@ def _cast(key: str, raw: pl.Series, mapping: SessionMapping) -> Cast:
         return casts.to_time(raw, mapping)
     if pa.types.is_integer(kind):
         return casts.to_integer(raw)
-    return casts.to_float(raw) if pa.types.is_floating(kind) else casts.to_label(raw)
+    return _number_or_label(key, raw, mapping)
+
+
+def _number_or_label(key: str, raw: pl.Series, mapping: SessionMapping) -> Cast:
+    if pa.types.is_floating(SESSIONS.field(key).type):
+        return casts.to_float(raw, mapping.decimal)
+    return currency_label(raw) if key == "currency" else casts.to_label(raw)
 
 
 def _judge(problems: RowProblems, columns: dict[str, pl.Series]) -> None:

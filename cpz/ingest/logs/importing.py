@@ -121,7 +121,7 @@ def _refuse_losses(
         )
         hint = f"{remedy or 'mend the log'}; or allow it with --max-rejects {losses.ceiling}"
     if losses.differences:
-        reasons += f" {losses.contrast().capitalize()}."
+        reasons += f" The{losses.contrast().removeprefix('the')}."
     raise DataError(f"{path}: {what}. {reasons}", hint=hint, path=str(path))
 
 

@@ -1,7 +1,8 @@
 """The mapping file: which columns of a foreign log mean what. One TOML file, three kinds."""
 
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -14,6 +15,11 @@ from cpz.ingest.logs.time_formats import ISO, compile_format
 
 OptionList = tuple[str | int, ...]
 Names = tuple[str, ...]
+Decimals = Annotated[int, Meta(ge=0, le=4)]
+Chance = float | str
+
+#: What may be one value for all rows instead of a column.
+CONSTANTS = ("propensity", "placement", "converted", "currency")
 
 
 class DecisionColumns(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,7 +48,7 @@ class SessionColumns(Struct, frozen=True, forbid_unknown_fields=True):
     amount, which the import multiplies by 10 ** minor_units.
     """
 
-    converted: str
+    converted: str | None = None
     session: str | None = None
     shopper: str | None = None
     started_at: str | None = None
@@ -83,6 +89,7 @@ class EventColumns(Struct, frozen=True, forbid_unknown_fields=True):
     received_at: str | None = None
     step: str | None = None
     option: str | None = None
+    currency: str | None = None
     amount_minor: str | None = None
     amount: str | None = None
     context: Names = ()
@@ -109,7 +116,9 @@ class _Format(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
     timezone: str = "UTC"
     time_format: str | Names | None = None
     time_unit: str | None = None
-    minor_units: Annotated[int, Meta(ge=0, le=4)] = 2
+    minor_units: Decimals | dict[str, Decimals] | None = None
+    rounding: Literal["half_even", "half_up", "down"] | None = None
+    decimal: Literal[".", ","] = "."
     true_values: Names | None = None
     false_values: Names | None = None
 
@@ -127,6 +136,8 @@ class DecisionMapping(_Format, frozen=True, kw_only=True, tag="decisions"):
     Attributes:
         columns: the column names.
         placement: the placement of every row where no column holds it.
+        propensity: the known probability of every row's action, or of each action: a number or a
+            fraction such as "1/3".
         options: the option catalogue, in the order of arrays; by placement where several.
         positions: the positions, in the order of arrays with a column per position.
         eligible_separator: what separates the options in a text column `eligible`.
@@ -134,6 +145,7 @@ class DecisionMapping(_Format, frozen=True, kw_only=True, tag="decisions"):
 
     columns: DecisionColumns
     placement: str = "default"
+    propensity: Chance | dict[str, Chance] | None = None
     options: OptionList | dict[str, OptionList] = ()
     positions: OptionList = ()
     eligible_separator: Annotated[str, Meta(min_length=1)] = "|"
@@ -145,9 +157,17 @@ class DecisionMapping(_Format, frozen=True, kw_only=True, tag="decisions"):
 
 
 class SessionMapping(_Format, frozen=True, kw_only=True, tag="sessions"):
-    """A table of sessions."""
+    """A table of sessions.
+
+    Attributes:
+        columns: the column names.
+        converted: the outcome of every row where no column holds it, as of a table of orders.
+        currency: the currency of every row where no column holds it.
+    """
 
     columns: SessionColumns
+    converted: bool | None = None
+    currency: str | None = None
 
 
 class EventMapping(_Format, frozen=True, kw_only=True, tag="events"):
@@ -159,9 +179,11 @@ class EventMapping(_Format, frozen=True, kw_only=True, tag="events"):
             so that `sessions` and `placements` use the names of the file.
         sessions: how events become sessions.
         placements: how events become decisions, by placement.
+        currency: the currency of every amount where no column holds it.
     """
 
     columns: EventColumns
+    currency: str | None = None
     types: dict[str, str] = {}
     sessions: SessionRule = SessionRule()
     placements: dict[str, PlacementRule] = {}
@@ -193,15 +215,31 @@ def mapping_of(document: dict[str, Any], where: str) -> Mapping:
     >>> mapping_of({"kind": "decisions", "columns": columns}, "map.toml").columns.action
     'arm'
     """
+    _refuse_values_among_columns(document, where)
     mapping: Mapping = convert_document(document, Mapping, where)
     _check_values(mapping, where)
     return mapping
 
 
+def _refuse_values_among_columns(document: dict[str, Any], where: str) -> None:
+    """Say where a constant stands that was written where a column's name is expected."""
+    columns = document.get("columns")
+    if not isinstance(columns, dict):
+        return
+    for key in CONSTANTS:
+        value = columns.get(key, "")
+        if isinstance(value, bool | int | float | dict):
+            raise ConfigError(
+                f"{where}: columns.{key}: expected the name of a column, got {value!r}",
+                hint=f"a value of all rows stands above [columns]: {key} = ...",
+                path=where,
+            )
+
+
 def _check_values(mapping: Mapping, where: str) -> None:
-    problem = _bad_clock(mapping) or _bad_amount(mapping)
+    problem = _bad_clock(mapping) or _bad_amount(mapping) or _bad_constant(mapping)
     if not problem and isinstance(mapping, DecisionMapping):
-        problem = _bad_options(mapping)
+        problem = _bad_options(mapping) or _bad_chances(mapping)
     if not problem and isinstance(mapping, EventMapping):
         problem = _bad_placements(mapping)
     if problem:
@@ -231,6 +269,39 @@ def _bad_amount(mapping: Mapping) -> str:
         if plain != name and names[name] is not None and names[plain] is not None:
             return f"columns.{name} and columns.{plain} are two names for one amount; keep one"
     return ""
+
+
+def _bad_constant(mapping: Mapping) -> str:
+    for key in CONSTANTS:
+        is_value = getattr(mapping, key, None) is not None
+        if is_value and key != "placement" and getattr(mapping.columns, key, None) is not None:
+            return f"{key} is a value of all rows and columns.{key} a column; keep one"
+    if isinstance(mapping, SessionMapping) and mapping.converted is None:
+        is_missing = mapping.columns.converted is None
+        needed = "columns.converted: this key is required, or converted = true for all rows"
+        return needed if is_missing else ""
+    return ""
+
+
+def _bad_chances(mapping: DecisionMapping) -> str:
+    given = mapping.propensity
+    for name, value in (given if isinstance(given, dict) else {"": given}).items():
+        at = f"propensity.{name}" if name else "propensity"
+        if value is not None and not 0 < chance_of(value) <= 1:
+            return f'{at}: expected a number in (0, 1] or a fraction such as "1/3", got {value!r}'
+    return ""
+
+
+def chance_of(value: Chance) -> float:
+    """Return a probability that may be written as a fraction; -1 for what is no number.
+
+    >>> chance_of("1/4"), chance_of(0.5), chance_of("often")
+    (0.25, 0.5, -1.0)
+    """
+    try:
+        return float(Fraction(value)) if isinstance(value, str) else float(value)
+    except (ValueError, ZeroDivisionError):
+        return -1.0
 
 
 def _bad_options(mapping: DecisionMapping) -> str:

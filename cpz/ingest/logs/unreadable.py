@@ -27,6 +27,21 @@ def note_unreadable(problems: RowProblems, key: str, raw: pl.Series, cast: Cast)
         problems.add(cast.bad, key, fault, "readable", remedy(bad, cast.values.dtype, is_some))
 
 
+def note_amounts(problems: RowProblems, key: str, raw: pl.Series, cast: Cast) -> None:
+    """Note the rows whose amount could not be read, or has a fraction of a minor unit."""
+    bad = raw.filter(cast.bad)
+    if not len(bad):
+        return
+    finer = bad.cast(pl.String, strict=False).str.contains(r"^\s*-?[0-9]+[.,][0-9]+\s*$").all()
+    what = remedy(bad, cast.values.dtype)
+    if finer and not what:
+        what = (
+            'if amounts finer than the currency may be rounded, set rounding = "half_even" in the '
+            "mapping"
+        )
+    problems.add(cast.bad, key, f"unreadable ({example(bad)})", "an amount in minor units", what)
+
+
 def example(bad: pl.Series) -> str:
     """Return the first of the values that could not be read, for a message."""
     return repr(bad[0])[:40] if len(bad) else ""
@@ -43,7 +58,7 @@ def remedy(bad: pl.Series, expected: pl.DataType, is_some_read: bool = False) ->
     >>> remedy(pl.Series(["31.12.2025 08:00"]), pl.Datetime("us", "UTC"))
     'set time_format = "%d.%m.%Y %H:%M" in the mapping'
     >>> remedy(pl.Series(["0,5"]), pl.Float64())
-    'the numbers have a decimal comma: write them with a point'
+    'the numbers have a decimal comma: set decimal = "," in the mapping'
     """
     text = bad.head(_SAMPLE).cast(pl.String, strict=False).drop_nulls().str.strip_chars()
     if text.is_empty():
@@ -51,7 +66,7 @@ def remedy(bad: pl.Series, expected: pl.DataType, is_some_read: bool = False) ->
     if isinstance(expected, pl.Datetime):
         return _time_remedy(text, is_some_read)
     if expected.is_numeric() and text.str.contains(r"^-?[0-9]+,[0-9]+$").all():
-        return "the numbers have a decimal comma: write them with a point"
+        return 'the numbers have a decimal comma: set decimal = "," in the mapping'
     return ""
 
 

@@ -1,7 +1,6 @@
 """Casts of foreign values: what is read, what is unreadable, what is missing."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -17,7 +16,6 @@ from cpz.ingest.logs.casts import (
     to_id,
     to_integer,
     to_label,
-    to_money,
     to_time,
 )
 from cpz.ingest.logs.mapping import Mapping, mapping_of
@@ -113,21 +111,6 @@ def test_other_times() -> None:
     day = to_time(pl.Series([UTC_NOON.date()]), mapping())
     assert day.values[0] == datetime(2024, 7, 1, tzinfo=UTC)
     assert read(to_time(pl.Series(["yesterday", "", None]), mapping()))[1] == [True, False, False]
-
-
-def test_money_is_exact() -> None:
-    values, bad = read(to_money(pl.Series(["19.99", "0.1", "-5", "1.005", "x", None]), 2))
-    assert values == [1999, 10, -500, None, None, None]
-    assert bad == [False, False, False, True, True, False]
-    assert to_money(pl.Series([1200.0]), 0).values.to_list() == [1200]
-    assert to_money(pl.Series([Decimal("7.25")]), 2).values.to_list() == [725]
-    assert read(to_money(pl.Series([float("nan"), float("inf")]), 2))[1] == [True, True]
-
-
-@given(st.integers(-(10**12), 10**12), st.integers(0, 4))
-def test_money_written_in_decimals_comes_back(minor: int, digits: int) -> None:
-    text = str(Decimal(minor).scaleb(-digits))
-    assert to_money(pl.Series([text]), digits).values.to_list() == [minor]
 
 
 def test_ids_and_labels() -> None:
