@@ -242,11 +242,14 @@ def judge_actions(
 def context_of(source: pl.DataFrame, mapping: Mapping, path: Path) -> pl.DataFrame:
     """Return the context columns that the mapping's names and globs select, in file order.
 
+    Values inside records come last, by their dotted names.
+
     A glob passes over the columns that have a role of their own; a plain name may not be one.
     """
     roles = msgspec.structs.asdict(mapping.columns)
     taken = {name: role for role, name in roles.items() if isinstance(name, str)}
     chosen: set[str] = set()
+    below: list[pl.Series] = []
     for pattern in mapping.columns.context:
         if pattern in taken:
             raise ConfigError(
@@ -256,8 +259,7 @@ def context_of(source: pl.DataFrame, mapping: Mapping, path: Path) -> pl.DataFra
             )
         found = {name for name in source.columns if fnmatchcase(name, pattern)}
         if not found:
-            column(source, pattern, path, "context")
+            below.append(column(source, pattern, path, "context"))
         chosen |= found - taken.keys()
-    return pl.DataFrame(
-        [casts.infer(source[name], mapping) for name in source.columns if name in chosen]
-    )
+    columns = [source[name] for name in source.columns if name in chosen]
+    return pl.DataFrame([casts.infer(values, mapping) for values in (*columns, *below)])

@@ -128,7 +128,7 @@ def load_flat_log(path: Path, mapping: Mapping) -> FlatLog:
         is_closed=bool(declared),
         has_declared_positions=bool(declared_positions),
         ids=_ids(rows.source, mapping),
-        key=mapping.columns.decision or "",
+        key=_key(rows.source, mapping),
     )
 
 
@@ -141,10 +141,17 @@ def _contrast(rows: DecisionRows) -> str:
     return f"The{losses.contrast().removeprefix('the')}."
 
 
+def _key(source: pl.DataFrame, mapping: DecisionMapping) -> str:
+    name = mapping.columns.decision
+    return name if name is not None and name in source.columns else ""
+
+
 def _ids(source: pl.DataFrame, mapping: DecisionMapping) -> pl.DataFrame:
     columns = mapping.columns
     named = (columns.decision, columns.session, columns.unit, columns.decided_at, columns.action)
-    return source.select(list(dict.fromkeys(name for name in named if name is not None)))
+    # a value inside a record has no column with which another file could be compared
+    kept = [name for name in named if name is not None and name in source.columns]
+    return source.select(list(dict.fromkeys(kept)))
 
 
 def _judge_positions(rows: DecisionRows, declared: tuple[str, ...]) -> None:

@@ -11,11 +11,12 @@ from cpz.ingest.logs import casts
 from cpz.ingest.logs.casts import Cast
 from cpz.ingest.logs.decision_rows import context_of
 from cpz.ingest.logs.import_tables import ImportedTables, context_notes, row_numbers
-from cpz.ingest.logs.mapping import EventMapping
+from cpz.ingest.logs.mapping import EventMapping, PlacementRule
 from cpz.ingest.logs.money import amount_rule, currency_label, to_money
+from cpz.ingest.logs.option_order import sort_options
 from cpz.ingest.logs.readers import column, read_foreign
 from cpz.ingest.logs.row_problems import RowProblems
-from cpz.ingest.logs.sessionise import decisions_of, sessionise, sessions_of
+from cpz.ingest.logs.sessionise import decisions_of, option_column, sessionise, sessions_of
 from cpz.ingest.logs.unreadable import note_amounts, note_unreadable
 
 _NAMES = {"event": "event_id", "session": "session_id", "shopper": "shopper_id"}
@@ -54,7 +55,7 @@ def import_events(path: Path, mapping: EventMapping) -> ImportedTables:
         tables=tables,
         context={"events": tuple(context.columns)} if context.columns else {},
         placements={
-            name: tuple(dict.fromkeys(rule.chosen.values()))
+            name: _options(name, rule, tables["decisions"])
             for name, rule in mapping.placements.items()
         },
         notes=tuple(notes),
@@ -79,11 +80,23 @@ def _read_columns(
         if key not in _OPTIONAL:
             problems.add(cast.missing(), key, "missing", "given in each row")
         columns["amount_minor" if key == "amount" else _NAMES.get(key, key)] = cast.values
+    for place, choice in mapping.placements.items():
+        if not isinstance(choice.chosen, dict):
+            name = choice.option or mapping.columns.option or ""
+            raw = column(source, name, path, "option")
+            columns[option_column(place)] = casts.to_label(raw).values
     ids = columns["event_id"]
     problems.add(ids.is_not_null() & ~ids.is_first_distinct(), "event", "a duplicate", "unique")
     if "session_id" in columns:
         _judge_owner(problems, columns)
     return columns
+
+
+def _options(name: str, rule: PlacementRule, decisions: pl.DataFrame) -> tuple[str, ...]:
+    """Return a placement's options: as the mapping names them, else those that were chosen."""
+    if isinstance(rule.chosen, dict):
+        return tuple(dict.fromkeys(rule.chosen.values()))
+    return sort_options(decisions.filter(pl.col("placement") == name)["action"].unique().to_list())
 
 
 def _cast(key: str, raw: pl.Series, mapping: EventMapping) -> Cast:

@@ -103,10 +103,18 @@ class SessionRule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlacementRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """The event type that shows a placement, and the event types that choose an option."""
+    """How events become the decisions of a placement.
+
+    Attributes:
+        shown: the event type that shows it.
+        chosen: the event types that choose, each with its option; or a list of event types whose
+            option stands in a column.
+        option: that column; by default the one mapped as `option`.
+    """
 
     shown: str
-    chosen: dict[str, str]
+    chosen: dict[str, str] | Names
+    option: str | None = None
 
 
 class _Format(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
@@ -324,4 +332,9 @@ def _bad_placements(mapping: EventMapping) -> str:
     for name, rule in mapping.placements.items():
         if not rule.chosen:
             return f"placements.{name}.chosen: expected at least one event type"
+        in_column = rule.option is not None or mapping.columns.option is not None
+        if isinstance(rule.chosen, dict) and rule.option is not None:
+            return f"placements.{name}.option: chosen names the options already; make it a list"
+        if not isinstance(rule.chosen, dict) and not in_column:
+            return f"placements.{name}.option: expected the column that holds the option"
     return ""

@@ -17,6 +17,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from cpz.data.errors import ConfigError, DataError, MissingColumnError, NotFoundError, nearest
+from cpz.ingest.logs.nested import nested_column, nested_names
 
 SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE_BYTES = 65_536
@@ -125,7 +126,10 @@ def _csv_batches(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def column(frame: pl.DataFrame, name: str, path: Path, key: str = "") -> pl.Series:
-    """Return a column, or raise `MissingColumnError` that suggests the nearest existing name.
+    """Return a column, or the values below one by a dotted name.
+
+    Raises:
+        MissingColumnError: there is none of that name; the nearest existing one is suggested.
 
     Args:
         frame: the rows of a file.
@@ -133,14 +137,17 @@ def column(frame: pl.DataFrame, name: str, path: Path, key: str = "") -> pl.Seri
         path: the file, for the message.
         key: the key under [columns] that asked for it, if a mapping did.
     """
-    if name not in frame.columns:
+    if name in frame.columns:
+        return frame[name]
+    found = nested_column(frame, name)
+    if found is None:
         asked = f" (columns.{key} in the mapping)" if key else ""
         raise MissingColumnError(
             f"{path}: no column {name!r}{asked}",
-            hint=nearest(name, frame.columns),
+            hint=nearest(name, [*frame.columns, *nested_names(frame)]),
             path=str(path),
         )
-    return frame[name]
+    return found
 
 
 def _broken(path: Path, what: str, hint: str) -> DataError:

@@ -78,6 +78,11 @@ def decisions_of(
     ), notes
 
 
+def option_column(placement: str) -> str:
+    """Return the name under which the events carry the option of a placement's choices."""
+    return f"option of {placement}"
+
+
 def _decisions(
     numbered: pl.DataFrame, name: str, rule: PlacementRule
 ) -> tuple[pl.DataFrame, list[str]]:
@@ -90,8 +95,14 @@ def _decisions(
             pl.col("place").first().alias("shown"),
         )
     )
-    choices = numbered.filter(pl.col("type").is_in(list(rule.chosen))).select(
-        "session_id", "place", pl.col("type").replace(rule.chosen).alias("action")
+    if isinstance(rule.chosen, dict):
+        action = pl.col("type").replace(rule.chosen)
+    else:
+        action = pl.col(option_column(name))
+    choices = (
+        numbered.filter(pl.col("type").is_in(list(rule.chosen)))
+        .select("session_id", "place", action.alias("action"))
+        .drop_nulls("action")
     )
     decided = (
         shown.join(choices, on="session_id", how="inner", maintain_order="left_right")
