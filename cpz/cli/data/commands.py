@@ -21,7 +21,7 @@ app = typer.Typer(name="data", help="Import foreign logs and check datasets.", n
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON lines file.")],
+    file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON lines; a folder or pattern.")],
     map_: Annotated[Path, typer.Option("--map", help="TOML file that maps the columns.")],
     dataset: DatasetOption = "default",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,

@@ -11,9 +11,10 @@ import polars as pl
 from cpz.data.errors import ConfigError, DataError, nearest
 from cpz.ingest.logs import casts, unreadable
 from cpz.ingest.logs.casts import Cast
+from cpz.ingest.logs.log_files import read_log
 from cpz.ingest.logs.mapping import DecisionMapping, Mapping, chance_of
 from cpz.ingest.logs.option_order import sort_options
-from cpz.ingest.logs.readers import column, read_foreign
+from cpz.ingest.logs.readers import column
 from cpz.ingest.logs.row_problems import RowProblems
 
 #: Categories are stored as int16 codes.
@@ -44,7 +45,7 @@ class DecisionRows:
 
 def read_decision_rows(path: Path, mapping: DecisionMapping) -> DecisionRows:
     """Read a decision log and note every row that cannot be used."""
-    source = read_foreign(path, mapping.separator)
+    source = read_log(path, mapping.separator)
     names = msgspec.structs.asdict(mapping.columns)
     raw = {
         key: column(source, name, path, key) for key, name in names.items() if isinstance(name, str)

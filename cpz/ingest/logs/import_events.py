@@ -11,10 +11,11 @@ from cpz.ingest.logs import casts
 from cpz.ingest.logs.casts import Cast
 from cpz.ingest.logs.decision_rows import context_of
 from cpz.ingest.logs.import_tables import ImportedTables, context_notes, row_numbers
+from cpz.ingest.logs.log_files import read_log
 from cpz.ingest.logs.mapping import EventMapping, PlacementRule
 from cpz.ingest.logs.money import amount_rule, currency_label, to_money
 from cpz.ingest.logs.option_order import sort_options
-from cpz.ingest.logs.readers import column, read_foreign
+from cpz.ingest.logs.readers import column
 from cpz.ingest.logs.row_problems import RowProblems
 from cpz.ingest.logs.sessionise import decisions_of, option_column, sessionise, sessions_of
 from cpz.ingest.logs.unreadable import note_amounts, note_unreadable
@@ -30,7 +31,7 @@ def import_events(path: Path, mapping: EventMapping) -> ImportedTables:
     mapping's `gap_minutes`, unless the log names them. The events table is in order of session and
     time; events of the same microsecond keep the order of the file.
     """
-    source = read_foreign(path, mapping.separator)
+    source = read_log(path, mapping.separator)
     problems = RowProblems(len(source))
     columns = _read_columns(source, mapping, problems, path)
     context = context_of(source, mapping, path)

@@ -11,9 +11,10 @@ from cpz.ingest.logs import casts
 from cpz.ingest.logs.casts import Cast
 from cpz.ingest.logs.decision_rows import context_of
 from cpz.ingest.logs.import_tables import ImportedTables, context_notes, row_numbers
+from cpz.ingest.logs.log_files import read_log
 from cpz.ingest.logs.mapping import SessionMapping
 from cpz.ingest.logs.money import AmountRule, amount_rule, currency_label, to_money
-from cpz.ingest.logs.readers import column, read_foreign
+from cpz.ingest.logs.readers import column
 from cpz.ingest.logs.row_problems import RowProblems
 from cpz.ingest.logs.unreadable import note_amounts, note_unreadable
 
@@ -28,7 +29,7 @@ def import_sessions(path: Path, mapping: SessionMapping) -> ImportedTables:
     Where they are not mapped, a session's id is its row number and each session has a shopper of
     its own. Mapped ids, times and the outcome are required in each row; other columns may be empty.
     """
-    source = read_foreign(path, mapping.separator)
+    source = read_log(path, mapping.separator)
     problems = RowProblems(len(source))
     number = row_numbers(len(source))
     columns: dict[str, pl.Series] = {"session_id": number} | _constants(mapping, len(source))

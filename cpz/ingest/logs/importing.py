@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from cpz import __version__
 from cpz.data.arrow_tables import to_arrow
-from cpz.data.dataset import Dataset, build, file_hash, recipe_digest
+from cpz.data.dataset import Dataset, build, recipe_digest
 from cpz.data.errors import CpzError, DataError, UsageError
 from cpz.data.losses import Losses, losses_of
 from cpz.data.manifest import Recipe, read_manifest
@@ -21,6 +21,7 @@ from cpz.ingest.logs.import_decisions import import_decisions
 from cpz.ingest.logs.import_events import import_events
 from cpz.ingest.logs.import_sessions import import_sessions
 from cpz.ingest.logs.import_tables import ImportedTables
+from cpz.ingest.logs.log_files import log_hash
 from cpz.ingest.logs.mapping import DecisionMapping, Mapping, SessionMapping
 from cpz.ingest.logs.row_problems import Rejected
 
@@ -139,7 +140,7 @@ def _recipe(path: Path, mapping: Mapping, imported: ImportedTables) -> Recipe:
         placements=imported.placements,
         context=imported.context,
         settings=msgspec.json.decode(msgspec.json.encode(mapping)),
-        source={"file": path.name, "sha256": file_hash(path)},
+        source={"file": path.name, "sha256": log_hash(path)},
         versions={"cpz": __version__, "polars": pl.__version__, "pyarrow": pa.__version__},
         notes=imported.notes,
     )

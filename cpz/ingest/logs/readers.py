@@ -18,7 +18,9 @@ import pyarrow.parquet as pq
 
 from cpz.data.errors import ConfigError, DataError, MissingColumnError, NotFoundError, nearest
 from cpz.ingest.logs.nested import nested_column, nested_names
+from cpz.ingest.logs.unpacking import CODECS, unpacked
 
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson")
 SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE_BYTES = 65_536
 _SAMPLE_ROWS = 50
@@ -31,7 +33,7 @@ _CONVERSIONS = {
     **dict.fromkeys(
         (".xlsx", ".xls", ".ods"), "save the sheet as 'CSV UTF-8' in the spreadsheet program"
     ),
-    **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst"), "unpack it first"),
+    **dict.fromkeys((".zip", ".xz", ".7z", ".tar"), "unpack it first"),
     ".json": "write one object a line and name the file .jsonl",
 }
 
@@ -42,7 +44,8 @@ def read_foreign(
     """Read a foreign log.
 
     Args:
-        path: a file named *.csv, *.tsv, *.txt, *.parquet, *.pq, *.jsonl or *.ndjson.
+        path: a file named *.csv, *.tsv, *.txt, *.parquet, *.pq, *.jsonl or *.ndjson, or one of
+            these with .gz, .zst or .bz2 behind it.
         separator: of a CSV file; by default the one of `,` `;` tab `|` that fits its first rows.
         may_lack_rows: whether a header alone is an answer, not a broken export.
 
@@ -58,6 +61,9 @@ def read_foreign(
         raise _broken(path, "this is a folder, not a file", "name one file in it")
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file", path=str(path))
+    if path.suffix.lower() in CODECS:
+        with unpacked(path) as inner:
+            return read_foreign(inner, separator, may_lack_rows=may_lack_rows)
     readers: dict[str, Callable[[], pl.DataFrame]] = {
         ".csv": lambda: _read_csv(path, separator),
         ".tsv": lambda: _read_csv(path, separator or "\t"),

@@ -147,7 +147,7 @@ def test_a_missing_column_suggests_the_nearest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "next_step"), [("a.xlsx", "UTF-8"), ("a.csv.gz", "unpack"), ("a.json", ".jsonl")]
+    ("name", "next_step"), [("a.xlsx", "UTF-8"), ("a.csv.xz", "unpack"), ("a.json", ".jsonl")]
 )
 def test_what_is_no_log_yet_says_how_to_make_it_one(
     tmp_path: Path, name: str, next_step: str
