@@ -3,7 +3,7 @@
 _NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE = "BHD IQD JOD KWD LYD OMR TND"
 #: The currencies whose minor unit is no hundredth.
-UNUSUAL = dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
+UNUSUAL: dict[str, int] = dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
 USUAL = 2
 
 

@@ -14,6 +14,12 @@ from cpz.ingest.logs.import_tables import ImportedTables, context_notes, row_num
 from cpz.ingest.logs.log_files import read_log
 from cpz.ingest.logs.mapping import SessionMapping
 from cpz.ingest.logs.money import AmountRule, amount_rule, currency_label, to_money
+from cpz.ingest.logs.order_lines import (
+    basket_numbers,
+    note_broken_baskets,
+    one_row_a_basket,
+    require_numbers,
+)
 from cpz.ingest.logs.readers import column
 from cpz.ingest.logs.row_problems import RowProblems
 from cpz.ingest.logs.unreadable import note_amounts, note_unreadable
@@ -26,12 +32,15 @@ _RANGES = {"csat": (1, 5), "n_items": (0, 2**31 - 1)}
 def import_sessions(path: Path, mapping: SessionMapping) -> ImportedTables:
     """Read a session table; rows that cannot be used are noted, not refused.
 
-    Where they are not mapped, a session's id is its row number and each session has a shopper of
+    With `lines` each group of rows is one session, and without a mapped id it is numbered. Where
+    they are not mapped, a session's id is its row number and each session has a shopper of
     its own. Mapped ids, times and the outcome are required in each row; other columns may be empty.
     """
     source = read_log(path, mapping.separator)
     problems = RowProblems(len(source))
     number = row_numbers(len(source))
+    if mapping.lines:
+        number = basket_numbers(source, mapping.lines, path)
     columns: dict[str, pl.Series] = {"session_id": number} | _constants(mapping, len(source))
     names = msgspec.structs.asdict(mapping.columns)
     raws = {key: column(source, n, path, key) for key, n in names.items() if isinstance(n, str)}
@@ -43,7 +52,7 @@ def import_sessions(path: Path, mapping: SessionMapping) -> ImportedTables:
         if key in _REQUIRED:
             problems.add(cast.missing(), key, "missing", "given in each row")
         columns[canonical_name(key)] = cast.values
-    _judge(problems, columns)
+    _judge(problems, columns, mapping)
     columns.setdefault("shopper_id", columns["session_id"])
     context = context_of(source, mapping, path)
     notes = list(context_notes("sessions", context, path))
@@ -56,11 +65,15 @@ def import_sessions(path: Path, mapping: SessionMapping) -> ImportedTables:
         )
     named = pl.DataFrame([values.alias(name) for name, values in columns.items()])
     read = pl.concat([named, context], how="horizontal")
+    if mapping.lines:
+        require_numbers(context, mapping.summed, path)
+        note_broken_baskets(problems, number, read["shopper_id"])
+    rows = read.filter(problems.used())
     return ImportedTables(
         source=source,
         read=read,
         problems=problems,
-        tables={"sessions": read.filter(problems.used())},
+        tables={"sessions": one_row_a_basket(rows, mapping.summed) if mapping.lines else rows},
         context={"sessions": tuple(context.columns)} if context.columns else {},
         placements={},
         notes=tuple(notes),
@@ -122,9 +135,11 @@ def _number_or_label(key: str, raw: pl.Series, mapping: SessionMapping) -> Cast:
     return currency_label(raw) if key == "currency" else casts.to_label(raw)
 
 
-def _judge(problems: RowProblems, columns: dict[str, pl.Series]) -> None:
+def _judge(problems: RowProblems, columns: dict[str, pl.Series], mapping: SessionMapping) -> None:
     ids = columns["session_id"]
-    problems.add(ids.is_not_null() & ~ids.is_first_distinct(), "session", "a duplicate", "unique")
+    if not mapping.lines:
+        repeated = ids.is_not_null() & ~ids.is_first_distinct()
+        problems.add(repeated, "session", "a duplicate", "unique")
     for name, (low, high) in _RANGES.items():
         if name in columns:
             problems.add(

@@ -171,11 +171,16 @@ class SessionMapping(_Format, frozen=True, kw_only=True, tag="sessions"):
         columns: the column names.
         converted: the outcome of every row where no column holds it, as of a table of orders.
         currency: the currency of every row where no column holds it.
+        lines: columns of the file that agree in all lines of one session, such as an order's
+            number; () where each row is a session.
+        summed: context columns that are summed over lines, as amounts and n_items are.
     """
 
     columns: SessionColumns
     converted: bool | None = None
     currency: str | None = None
+    lines: Names = ()
+    summed: Names = ()
 
 
 class EventMapping(_Format, frozen=True, kw_only=True, tag="events"):
@@ -287,7 +292,17 @@ def _bad_constant(mapping: Mapping) -> str:
     if isinstance(mapping, SessionMapping) and mapping.converted is None:
         is_missing = mapping.columns.converted is None
         needed = "columns.converted: this key is required, or converted = true for all rows"
-        return needed if is_missing else ""
+        if is_missing:
+            return needed
+    return _bad_lines(mapping) if isinstance(mapping, SessionMapping) else ""
+
+
+def _bad_lines(mapping: SessionMapping) -> str:
+    session = mapping.columns.session
+    if mapping.summed and not mapping.lines:
+        return "summed: it needs `lines`, the columns that agree in all lines of one session"
+    if mapping.lines and session is not None and mapping.lines != (session,):
+        return f'lines: where columns.session is mapped it must be lines = ["{session}"]'
     return ""
 
 
