@@ -3,7 +3,9 @@
 _NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE = "BHD IQD JOD KWD LYD OMR TND"
 #: The currencies whose minor unit is no hundredth.
-UNUSUAL: dict[str, int] = dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
+UNUSUAL: dict[str, int] = {
+    code: digits for codes, digits in ((_NONE, 0), (_THREE, 3)) for code in codes.split()
+}
 USUAL = 2
 
 

@@ -93,6 +93,15 @@ def test_grades_of_losses() -> None:
     assert (few.is_notable, few.is_grave) == (True, False)
 
 
+def test_a_small_difference_is_not_told_however_sure() -> None:
+    """Twenty thousandths of a standard deviation among 100,000 rows each: a z-value of 4.5."""
+    half = np.tile([0.0, 1.0], 50_000)
+    frame = pl.DataFrame({"x": np.concatenate([half, half + 0.01])})
+    assert not lost(frame, pl.Series(np.arange(200_000) >= 100_000)).differences
+    wider = pl.DataFrame({"x": np.concatenate([half, half + 0.1])})
+    assert lost(wider, pl.Series(np.arange(200_000) >= 100_000)).differences
+
+
 def test_a_log_without_losses_says_nothing() -> None:
     assert losses_of(frame_of(10, 1), RowProblems(10)) is None
 

@@ -58,7 +58,8 @@ def shards(path: Path) -> tuple[Path, ...]:
     """Return the files of a log in the order in which they are read.
 
     Raises:
-        NotFoundError: no file fits.
+        NotFoundError: no file fits the pattern.
+        DataError: the folder holds none.
     """
     if path.is_dir():
         found = [file for file in path.rglob("*") if _is_data(file, path)]
@@ -69,12 +70,13 @@ def shards(path: Path) -> tuple[Path, ...]:
     else:
         return (path,)
     if not found:
-        raise NotFoundError(
-            f"{path}: no data file there",
-            hint=f"files are known by their ends: {', '.join(SUFFIXES)}, also with "
-            f"{', '.join(CODECS)}",
-            path=str(path),
+        ends = (
+            f"files are known by their ends: {', '.join(SUFFIXES)}, also with {', '.join(CODECS)}"
         )
+        if path.is_dir():
+            message = f"{path}: this folder, not a file, holds no data file"
+            raise DataError(message, hint=ends, path=str(path))
+        raise NotFoundError(f"{path}: no data file fits", hint=ends, path=str(path))
     return tuple(sorted(found))
 
 

@@ -83,6 +83,9 @@ def test_folders_and_patterns(folder: Path) -> None:
     for path in (folder / "*.parquet", folder / "sub" / "none*"):
         with pytest.raises(NotFoundError, match="no data file"):
             read_log(path)
+    (folder / "empty").mkdir()
+    with pytest.raises(DataError, match="folder"):
+        read_log(folder / "empty")
 
 
 def test_a_partitioned_dataset_has_its_partitions_as_columns(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cpz.data.errors import ConfigError
@@ -57,6 +57,7 @@ def test_money_written_in_decimals_comes_back(minor: int, digits: int) -> None:
 
 
 @given(st.integers(-(10**9), 10**9), st.integers(0, 3), st.sampled_from(sorted(MODES)))
+@example(10_050, 2, "half_up")
 def test_rounding_is_that_of_decimals(thousandths: int, digits: int, mode: str) -> None:
     amount = Decimal(thousandths).scaleb(-4)
     expected = int(amount.scaleb(digits).quantize(Decimal(1), MODES[mode]))
