@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from cpz.data.normal_quantile import normal_quantile
-from cpz.ingest.logs.row_problems import Rejected, RowProblems
+from cpz.data.row_problems import Rejected, RowProblems
 
 #: Left-out rows whose mean reward differs by a fifth from the rest move the value by a fifth of
 #: their share: at 10 % by 2 %, the smallest relative effect an evaluation is used for.

@@ -1,1 +1,4 @@
-"""What comes from outside: foreign logs, experiments, canaries. May import data alone."""
+"""What comes from outside: files, foreign logs, policies, experiments, canaries.
+
+May import data alone.
+"""

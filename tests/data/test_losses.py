@@ -14,11 +14,11 @@ from cpz.data.errors import DataError, UsageError
 from cpz.data.findings import Status
 from cpz.data.losses import Losses, losses_of
 from cpz.data.manifest import read_manifest
+from cpz.data.row_problems import RowProblems
 from cpz.data.workspace import Workspace
 from cpz.ingest.logs.flat_log import load_flat_log
 from cpz.ingest.logs.importing import ImportReport, import_log
 from cpz.ingest.logs.mapping import Mapping, mapping_of
-from cpz.ingest.logs.row_problems import RowProblems
 
 CASE = Path(__file__).parents[1] / "fixtures" / "evaluate" / "missing_rewards.csv"
 

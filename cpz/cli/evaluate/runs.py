@@ -24,8 +24,8 @@ from cpz.evaluation.ope.results import OffPolicyResult
 from cpz.evaluation.placement_study import PolicyEstimate
 from cpz.ingest.logs.flat_log import load_flat_log
 from cpz.ingest.logs.mapping import load_mapping
-from cpz.ingest.logs.policy_files import load_policy_file
-from cpz.ingest.logs.q_hat_files import load_q_hat
+from cpz.ingest.policies.policy_files import load_policy_file
+from cpz.ingest.policies.q_hat_files import load_q_hat
 from cpz.models.registry import load_model
 from cpz.rehearsal.true_values import TrueValues, true_values
 from cpz.report.format import PERCENT, PLAIN, Unit

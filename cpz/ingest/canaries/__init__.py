@@ -1,1 +1,4 @@
-"""Counts, metric series and judge settings of canaries. May import data and ingest/logs."""
+"""Counts, metric series and judge settings of canaries.
+
+May import data, ingest/logs and ingest/files.
+"""

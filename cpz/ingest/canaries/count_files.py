@@ -12,11 +12,11 @@ from pathlib import Path
 import polars as pl
 
 from cpz.data.errors import DataError, MissingColumnError, nearest
+from cpz.data.row_problems import RowProblems
 from cpz.ingest.canaries.counts import CountedUnit, Group, Hour, Sums
+from cpz.ingest.files.readers import column, read_foreign
 from cpz.ingest.logs.casts import to_float, to_integer, to_time
 from cpz.ingest.logs.mapping import EventColumns, EventMapping
-from cpz.ingest.logs.readers import column, read_foreign
-from cpz.ingest.logs.row_problems import RowProblems
 
 GROUPS = ("baseline", "canary")
 #: The columns behind each guardrail, by its name; conversion is always there.

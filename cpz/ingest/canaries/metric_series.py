@@ -8,9 +8,9 @@ import polars as pl
 
 from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import DataError
+from cpz.ingest.files.readers import column, read_foreign
 from cpz.ingest.logs.casts import to_float, to_time
 from cpz.ingest.logs.mapping import EventColumns, EventMapping
-from cpz.ingest.logs.readers import column, read_foreign
 
 #: Words that monitoring systems write where a value is missing.
 _MISSING = ("nan", "na", "n/a", "null", "none")

@@ -1,1 +1,1 @@
-"""Metrics and unit files of experiments. May import data and ingest/logs."""
+"""Metrics and unit files of experiments. May import data, ingest/logs and ingest/files."""

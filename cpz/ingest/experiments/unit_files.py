@@ -17,6 +17,7 @@ import polars as pl
 
 from cpz.data.arrays import Codes, Numbers
 from cpz.data.errors import CpzError
+from cpz.data.row_problems import RowProblems
 from cpz.ingest.experiments.metrics_file import Experiment, columns_of
 from cpz.ingest.experiments.units import (
     MAX_DISTINCT,
@@ -33,8 +34,7 @@ from cpz.ingest.experiments.units import (
     variants_of,
     warnings_of,
 )
-from cpz.ingest.logs.readers import foreign_batches, read_foreign
-from cpz.ingest.logs.row_problems import RowProblems
+from cpz.ingest.files.readers import foreign_batches, read_foreign
 
 #: Distinct raw times that are worth coding; more are as many as the rows.
 _MAX_TIMES = 1 << 15

@@ -9,11 +9,11 @@ import polars as pl
 
 from cpz.data.arrays import Codes, Floats, Ints, Numbers
 from cpz.data.errors import DataError, NotEnoughDataError, nearest
+from cpz.data.row_problems import RowProblems
 from cpz.ingest.experiments.metrics_file import Experiment, ProportionMetric, columns_of
+from cpz.ingest.files.readers import column
 from cpz.ingest.logs.casts import FALSE, TRUE, to_float, to_time
 from cpz.ingest.logs.mapping import EventColumns, EventMapping
-from cpz.ingest.logs.readers import column
-from cpz.ingest.logs.row_problems import RowProblems
 
 _ISO = EventMapping(columns=EventColumns(shopper="", occurred_at="time", type=""))
 MAX_VARIANTS = 50

@@ -1,1 +1,1 @@
-"""Foreign logs: readers, casts, mappings, import, policy files. May import data alone."""
+"""Foreign logs: mappings, casts, sessions, import. May import data and ingest/files."""

@@ -9,13 +9,13 @@ import msgspec
 import polars as pl
 
 from cpz.data.errors import ConfigError, DataError, nearest
+from cpz.data.row_problems import RowProblems
+from cpz.ingest.files.log_files import read_log
+from cpz.ingest.files.readers import column
 from cpz.ingest.logs import casts, unreadable
 from cpz.ingest.logs.casts import Cast
-from cpz.ingest.logs.log_files import read_log
 from cpz.ingest.logs.mapping import DecisionMapping, Mapping, chance_of
 from cpz.ingest.logs.option_order import sort_options
-from cpz.ingest.logs.readers import column
-from cpz.ingest.logs.row_problems import RowProblems
 
 #: Categories are stored as int16 codes.
 MAX_OPTIONS = 32_767

@@ -7,16 +7,16 @@ import msgspec
 import polars as pl
 
 from cpz.data.errors import DataError, nearest
+from cpz.data.row_problems import RowProblems
+from cpz.ingest.files.log_files import read_log
+from cpz.ingest.files.readers import column
 from cpz.ingest.logs import casts
 from cpz.ingest.logs.casts import Cast
 from cpz.ingest.logs.decision_rows import context_of
 from cpz.ingest.logs.import_tables import ImportedTables, context_notes, row_numbers
-from cpz.ingest.logs.log_files import read_log
 from cpz.ingest.logs.mapping import EventMapping, PlacementRule
 from cpz.ingest.logs.money import amount_rule, currency_label, to_money
 from cpz.ingest.logs.option_order import sort_options
-from cpz.ingest.logs.readers import column
-from cpz.ingest.logs.row_problems import RowProblems
 from cpz.ingest.logs.sessionise import decisions_of, option_column, sessionise, sessions_of
 from cpz.ingest.logs.unreadable import note_amounts, note_unreadable
 

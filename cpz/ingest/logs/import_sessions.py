@@ -6,12 +6,14 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 
+from cpz.data.row_problems import RowProblems
 from cpz.data.tables import SESSIONS
+from cpz.ingest.files.log_files import read_log
+from cpz.ingest.files.readers import column
 from cpz.ingest.logs import casts
 from cpz.ingest.logs.casts import Cast
 from cpz.ingest.logs.decision_rows import context_of
 from cpz.ingest.logs.import_tables import ImportedTables, context_notes, row_numbers
-from cpz.ingest.logs.log_files import read_log
 from cpz.ingest.logs.mapping import SessionMapping
 from cpz.ingest.logs.money import AmountRule, amount_rule, currency_label, to_money
 from cpz.ingest.logs.order_lines import (
@@ -20,8 +22,6 @@ from cpz.ingest.logs.order_lines import (
     one_row_a_basket,
     require_numbers,
 )
-from cpz.ingest.logs.readers import column
-from cpz.ingest.logs.row_problems import RowProblems
 from cpz.ingest.logs.unreadable import note_amounts, note_unreadable
 
 _IDS = {"session": "session_id", "shopper": "shopper_id"}

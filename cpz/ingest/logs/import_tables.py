@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from cpz.data.errors import ConfigError
+from cpz.data.row_problems import RowProblems
 from cpz.data.tables import SCHEMAS, SENSITIVE
-from cpz.ingest.logs.row_problems import RowProblems
 
 
 @dataclass(frozen=True, slots=True)

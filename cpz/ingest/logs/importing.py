@@ -15,15 +15,15 @@ from cpz.data.dataset import Dataset, build, recipe_digest
 from cpz.data.errors import CpzError, DataError, UsageError
 from cpz.data.losses import Losses, losses_of
 from cpz.data.manifest import Recipe, read_manifest
+from cpz.data.row_problems import Rejected
 from cpz.data.tables import TABLES
 from cpz.data.workspace import Workspace, write_atomically
+from cpz.ingest.files.log_files import log_hash
 from cpz.ingest.logs.import_decisions import import_decisions
 from cpz.ingest.logs.import_events import import_events
 from cpz.ingest.logs.import_sessions import import_sessions
 from cpz.ingest.logs.import_tables import ImportedTables
-from cpz.ingest.logs.log_files import log_hash
 from cpz.ingest.logs.mapping import DecisionMapping, Mapping, SessionMapping
-from cpz.ingest.logs.row_problems import Rejected
 
 #: The share of the rows that an import sets aside without being told to.
 MAX_REJECTS = 0.05

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 
 from cpz.data.currencies import UNUSUAL, USUAL
+from cpz.data.row_problems import RowProblems
 from cpz.ingest.logs.casts import Cast, to_float, to_label
 from cpz.ingest.logs.mapping import EventMapping, SessionMapping
-from cpz.ingest.logs.row_problems import RowProblems
 
 _EXACT_CENTS = 1e-6
 _ROUNDING = 1e-15

@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from cpz.data.errors import DataError
-from cpz.ingest.logs.readers import column
-from cpz.ingest.logs.row_problems import RowProblems
+from cpz.data.row_problems import RowProblems
+from cpz.ingest.files.readers import column
 
 _KEY = "basket"
 

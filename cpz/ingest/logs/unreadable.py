@@ -5,8 +5,8 @@ The values themselves say which setting of the mapping, or which change to the f
 
 import polars as pl
 
+from cpz.data.row_problems import RowProblems
 from cpz.ingest.logs.casts import Cast
-from cpz.ingest.logs.row_problems import RowProblems
 from cpz.ingest.logs.time_formats import ISO, compile_format, read_times
 
 _SAMPLE = 1000

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cpz.data.losses import Losses
-from cpz.ingest.logs.row_problems import Rejected
+from cpz.data.row_problems import Rejected
 
 
 @dataclass(frozen=True, slots=True)

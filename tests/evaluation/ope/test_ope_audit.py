@@ -13,6 +13,7 @@ from cpz.data.errors import NotEnoughDataError
 from cpz.data.keyed import uniform
 from cpz.data.losses import Difference, Losses
 from cpz.data.probabilities import ActionProbabilities
+from cpz.data.row_problems import Rejected
 from cpz.evaluation.ope.audit import CHECKS, audit
 from cpz.evaluation.ope.checks_overlap import EVENTS, exploration, mean_weight, top_influence
 from cpz.evaluation.ope.checks_propensity import (
@@ -25,7 +26,6 @@ from cpz.evaluation.ope.checks_propensity import (
 from cpz.evaluation.ope.evaluate import evaluate_policy
 from cpz.evaluation.ope.findings import Finding, Limits, Status, not_checked, worst
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions
-from cpz.ingest.logs.row_problems import Rejected
 
 Draw = Callable[[int, int], LoggedDecisions]
 DrawColumns = Callable[[int, int], tuple[LogColumns, Floats]]

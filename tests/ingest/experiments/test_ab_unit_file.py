@@ -13,8 +13,8 @@ from cpz.ingest.experiments import unit_files as ab_unit_files
 from cpz.ingest.experiments.metrics_file import Experiment, experiment_of
 from cpz.ingest.experiments.unit_files import load_past_units, load_units
 from cpz.ingest.experiments.units import UnitTable, unit_table
-from cpz.ingest.logs import readers
-from cpz.ingest.logs.readers import read_foreign
+from cpz.ingest.files import readers
+from cpz.ingest.files.readers import read_foreign
 
 METRICS = {
     "spend": {"kind": "mean", "value": "spend", "covariate": "before"},

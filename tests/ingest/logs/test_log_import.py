@@ -13,11 +13,11 @@ from cpz.data.check import check_dataset
 from cpz.data.dataset import open_dataset
 from cpz.data.errors import ConfigError, DataError, UsageError
 from cpz.data.findings import Status
+from cpz.data.row_problems import Rejected
 from cpz.data.tables import SCHEMAS
 from cpz.data.workspace import Workspace
 from cpz.ingest.logs.importing import ImportReport, import_log
 from cpz.ingest.logs.mapping import load_mapping, mapping_of
-from cpz.ingest.logs.row_problems import Rejected
 
 ROOT = Path(__file__).parents[3]
 FOREIGN = ROOT / "tests" / "fixtures" / "foreign"

@@ -11,10 +11,10 @@ import pytest
 
 from cpz.data.errors import DataError, NotFoundError
 from cpz.data.workspace import Workspace
+from cpz.ingest.files.log_files import log_hash, read_log
+from cpz.ingest.files.readers import read_foreign
 from cpz.ingest.logs.importing import import_log
-from cpz.ingest.logs.log_files import log_hash, read_log
 from cpz.ingest.logs.mapping import mapping_of
-from cpz.ingest.logs.readers import read_foreign
 
 FIRST, SECOND = "a,r\n1,0\n2,1\n", "r,a\n0,3\n"
 ROWS = [("1", "0"), ("2", "1"), ("3", "0")]

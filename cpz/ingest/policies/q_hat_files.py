@@ -7,12 +7,12 @@ import polars as pl
 
 from cpz.data.arrays import Floats
 from cpz.data.errors import DataError
-from cpz.ingest.logs.array_columns import column_per_option, reordered, require_order
-from cpz.ingest.logs.array_files import NamedArray, list_column, load_array, number_columns
+from cpz.ingest.files.readers import read_foreign
 from cpz.ingest.logs.flat_log import FlatLog
 from cpz.ingest.logs.option_order import shown_order
-from cpz.ingest.logs.readers import read_foreign
-from cpz.ingest.logs.row_match import rows_of_log
+from cpz.ingest.policies.array_columns import column_per_option, reordered, require_order
+from cpz.ingest.policies.array_files import NamedArray, list_column, load_array, number_columns
+from cpz.ingest.policies.row_match import rows_of_log
 
 
 def load_q_hat(path: Path, log: FlatLog, n_actions: int) -> Floats:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpz.data.errors import ConfigError, DataError, MissingColumnError, NotFoundError
-from cpz.ingest.logs.readers import SEPARATORS, column, read_foreign, sniff
+from cpz.ingest.files.readers import SEPARATORS, column, read_foreign, sniff
 
 # \r and \n are kept inside quotes; a lone surrogate or NUL is no text
 CELL = st.text(

@@ -17,8 +17,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from cpz.data.errors import ConfigError, DataError, MissingColumnError, NotFoundError, nearest
-from cpz.ingest.logs.nested import nested_column, nested_names
-from cpz.ingest.logs.unpacking import CODECS, unpacked
+from cpz.ingest.files.nested import nested_column, nested_names
+from cpz.ingest.files.unpacking import CODECS, unpacked
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson")
 SEPARATORS = (",", ";", "\t", "|")

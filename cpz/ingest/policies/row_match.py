@@ -6,8 +6,8 @@ import polars as pl
 
 from cpz.data.arrays import Ints
 from cpz.ingest.logs import casts
-from cpz.ingest.logs.distributions import wrong
 from cpz.ingest.logs.flat_log import FlatLog
+from cpz.ingest.policies.distributions import wrong
 
 
 def rows_of_log(frame: pl.DataFrame, log: FlatLog, path: Path, what: str) -> Ints | None:

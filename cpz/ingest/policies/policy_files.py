@@ -13,7 +13,9 @@ import numpy as np
 
 from cpz.data.arrays import Floats, Ints
 from cpz.data.probabilities import ActionProbabilities
-from cpz.ingest.logs.array_columns import (
+from cpz.ingest.files.readers import read_foreign
+from cpz.ingest.logs.flat_log import FlatLog
+from cpz.ingest.policies.array_columns import (
     column_per_option,
     named_axis,
     reordered,
@@ -21,12 +23,10 @@ from cpz.ingest.logs.array_columns import (
     require_position_order,
     two_meanings,
 )
-from cpz.ingest.logs.array_files import NamedArray, list_column, load_array, number_columns
-from cpz.ingest.logs.distributions import TOLERANCE, check_distributions, wrong
-from cpz.ingest.logs.flat_log import FlatLog
-from cpz.ingest.logs.policy_tables import from_table, with_options
-from cpz.ingest.logs.readers import read_foreign
-from cpz.ingest.logs.row_match import rows_of_log
+from cpz.ingest.policies.array_files import NamedArray, list_column, load_array, number_columns
+from cpz.ingest.policies.distributions import TOLERANCE, check_distributions, wrong
+from cpz.ingest.policies.policy_tables import from_table, with_options
+from cpz.ingest.policies.row_match import rows_of_log
 
 
 def load_policy_file(path: Path, log: FlatLog) -> tuple[FlatLog, ActionProbabilities]:

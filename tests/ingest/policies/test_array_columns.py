@@ -13,8 +13,8 @@ from cpz.data.errors import DataError
 from cpz.ingest.logs.flat_log import FlatLog, load_flat_log
 from cpz.ingest.logs.mapping import mapping_of
 from cpz.ingest.logs.option_order import sort_options
-from cpz.ingest.logs.policy_files import load_policy_file
-from cpz.ingest.logs.q_hat_files import load_q_hat
+from cpz.ingest.policies.policy_files import load_policy_file
+from cpz.ingest.policies.q_hat_files import load_q_hat
 
 CASES = Path(__file__).parents[1] / "fixtures" / "evaluate"
 COLUMNS = {"action": "action", "reward": "reward", "propensity": "propensity"}

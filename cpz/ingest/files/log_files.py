@@ -11,8 +11,8 @@ import polars as pl
 
 from cpz.data.dataset import file_hash
 from cpz.data.errors import DataError, NotFoundError
-from cpz.ingest.logs.readers import SUFFIXES, read_foreign
-from cpz.ingest.logs.unpacking import CODECS
+from cpz.ingest.files.readers import SUFFIXES, read_foreign
+from cpz.ingest.files.unpacking import CODECS
 
 
 def read_log(path: Path, separator: str | None = None) -> pl.DataFrame:

@@ -10,11 +10,11 @@ import polars as pl
 from cpz.data.arrays import Floats, Ints
 from cpz.data.errors import nearest
 from cpz.data.probabilities import ActionProbabilities
+from cpz.ingest.files.readers import column
 from cpz.ingest.logs import casts
-from cpz.ingest.logs.distributions import check_distributions, wrong
 from cpz.ingest.logs.flat_log import FlatLog
 from cpz.ingest.logs.option_order import sort_options
-from cpz.ingest.logs.readers import column
+from cpz.ingest.policies.distributions import check_distributions, wrong
 
 
 def from_table(

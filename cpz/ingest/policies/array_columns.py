@@ -11,9 +11,9 @@ import numpy as np
 
 from cpz.data.arrays import Floats
 from cpz.data.errors import DataError
-from cpz.ingest.logs.distributions import wrong
 from cpz.ingest.logs.flat_log import FlatLog
 from cpz.ingest.logs.option_order import shown_order
+from cpz.ingest.policies.distributions import wrong
 
 
 def require_order(log: FlatLog, path: Path) -> None:

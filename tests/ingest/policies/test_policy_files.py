@@ -12,8 +12,8 @@ import pytest
 from cpz.data.errors import DataError, NotFoundError
 from cpz.ingest.logs.flat_log import FlatLog, load_flat_log
 from cpz.ingest.logs.mapping import load_mapping
-from cpz.ingest.logs.policy_files import load_policy_file
-from cpz.ingest.logs.q_hat_files import load_q_hat
+from cpz.ingest.policies.policy_files import load_policy_file
+from cpz.ingest.policies.q_hat_files import load_q_hat
 
 ROOT = Path(__file__).parents[3]
 OBD = ROOT / "tests" / "fixtures" / "obd"

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 
 from cpz.data.errors import ConfigError, MissingColumnError
+from cpz.ingest.files.nested import nested_column, nested_names
+from cpz.ingest.files.readers import column, read_foreign
 from cpz.ingest.logs.import_events import import_events
 from cpz.ingest.logs.import_tables import ImportedTables
 from cpz.ingest.logs.mapping import EventMapping, mapping_of
-from cpz.ingest.logs.nested import nested_column, nested_names
-from cpz.ingest.logs.readers import column, read_foreign
 
 GA4 = Path(__file__).parents[1] / "fixtures" / "own_data" / "ga4_events.jsonl"
 PARAMS = "event_params."

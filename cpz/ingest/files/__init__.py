@@ -1,0 +1,4 @@
+"""Files as tables of raw columns: formats, compression, folders, nested records.
+
+Knows no mapping.
+"""
