@@ -208,7 +208,7 @@ def _bug(error: Exception, as_json: bool) -> int:
 
 def _report(error: CpzError, as_json: bool) -> int:
     if as_json:
-        from cpz.cli.shell.outcome import encode_json
+        from cpz.report.encoding import encode_json
 
         body = {
             "code": f"cpz.{error.kind}",

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from cpz.data.arrays import Floats
-from cpz.data.errors import MissingPropensityError
+from cpz.data.errors import MissingPropensityError, UsageError
 from cpz.data.policy import Visits
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.ope.cross_fitting import Fit, action_mean_fit, cross_fitted_q_hat
@@ -43,6 +43,20 @@ class OffPolicyConfig:
     def needs_q_hat(self) -> bool:
         """Return whether any estimator needs an outcome model; unknown names raise here."""
         return any([find_estimator(name).needs_q_hat for name in self.estimators])
+
+    def require_thresholds_taken(self) -> None:
+        """Refuse a threshold that would change nothing.
+
+        Raises:
+            UsageError: no estimator takes it, or an estimator is unknown.
+        """
+        taken = {name for found in map(find_estimator, self.estimators) for name in found.takes}
+        for name in ("clip", "switch_tau", "shrinkage_lambda"):
+            if getattr(self.parameters, name) is not None and name not in taken:
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is taken by none of {', '.join(self.estimators)}",
+                    hint="add the estimator it belongs to with --estimators",
+                )
 
     @property
     def nuisance(self) -> TreeConfig:

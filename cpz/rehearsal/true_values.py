@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpz.data.dataset import Dataset
+from cpz.data.errors import NotFoundError
 from cpz.evaluation.placement_study import PlacementStudy
 from cpz.simulator.true_value import expected_rewards, logging_propensities, true_value
 
@@ -28,6 +29,15 @@ class TrueValues:
     best_value: float
     policies: dict[str, float]
     is_covered: dict[str, bool]
+
+
+def require_truth(dataset: Dataset) -> None:
+    """Raise `NotFoundError` unless the dataset is simulated, so that a truth exists."""
+    if not dataset.is_simulated:
+        raise NotFoundError(
+            f"dataset {dataset.name!r} is imported: its true values are unknown",
+            hint="drop --with-truth",
+        )
 
 
 def true_values(dataset: Dataset, study: PlacementStudy) -> TrueValues:

@@ -1,6 +1,7 @@
 """Units and sentences that terminal and page share for a canary."""
 
 from cpz.evaluation.canary.guardrails import Metric
+from cpz.evaluation.canary.judge import Judgment
 from cpz.evaluation.canary.non_inferiority import Effect
 from cpz.report.format import (
     MILLISECONDS,
@@ -72,3 +73,12 @@ def limit_sentence(result: CanaryResult) -> str:
         f"True effect on conversion: {truth}. With this traffic {always}; "
         f"Wald's test with power 0.8: {once}."
     )
+
+
+def judgment_warnings(found: Judgment) -> tuple[str, ...]:
+    """Say what a reader of a judgment must not miss: doubt, then notes, then those of metrics."""
+    score = found.score
+    is_marginal = score.classification == "marginal"
+    doubt = (f"marginal, {score.reason}: look before you promote",) if is_marginal else ()
+    named = tuple(f"{name}: {note}" for name, one in found.metrics.items() for note in one.notes)
+    return (*doubt, *found.notes, *named)

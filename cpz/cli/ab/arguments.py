@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cpz.cli.shell.options import DEFAULT_JOBS, JobsOption, ScenarioOption, SeedOption, SetOption
+from cpz.evaluation.ab.request import AnalysisRequest, PlanRequest
 
 Alpha = Annotated[
     float, typer.Option("--alpha", min=0.0001, max=0.5, help="Family-wise error rate, two-sided.")
@@ -16,7 +17,7 @@ Split = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class AnalyzeArguments:
+class AnalyzeArguments(AnalysisRequest):
     """What `cpz ab analyze` was asked."""
 
     split: Split = ""
@@ -34,7 +35,7 @@ class AnalyzeArguments:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanArguments:
+class PlanArguments(PlanRequest):
     """What `cpz ab plan` was asked."""
 
     kind: Annotated[

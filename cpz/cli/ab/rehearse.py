@@ -7,7 +7,7 @@ import msgspec
 import tomli_w
 
 from cpz.cli.ab.arguments import ExperimentArguments
-from cpz.cli.ab.runs import gates, shares_of
+from cpz.cli.ab.runs import gates
 from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.progress import progress_bar
@@ -15,6 +15,7 @@ from cpz.cli.shell.run_folder import open_run
 from cpz.data.errors import UsageError
 from cpz.data.workspace import Workspace
 from cpz.evaluation.ab.analyze import AnalysisConfig
+from cpz.evaluation.ab.request import shares_of
 from cpz.ingest.experiments.metrics_file import Experiment
 from cpz.rehearsal.arms import arm_of
 from cpz.rehearsal.experiment import (

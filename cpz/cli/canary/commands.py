@@ -138,17 +138,15 @@ def judge(
 
 
 def _judged(found: "Judgment", marginal: float, paths: tuple[Path | None, ...]) -> Outcome:
+    from cpz.report.canary_words import judgment_warnings
     from cpz.report.results.canary import JudgeResult
 
     score = found.score
     status: Literal["pass", "fail"] = "fail" if score.classification == "fail" else "pass"
-    named = tuple(f"{name}: {note}" for name, one in found.metrics.items() for note in one.notes)
-    is_marginal = score.classification == "marginal"
-    doubt = (f"marginal, {score.reason}: look before you promote",) if is_marginal else ()
     return Outcome(
         "canary judge",
         JudgeResult.of(found),
         inputs=tuple(str(path) for path in paths if path is not None),
         gates=(Gate("score", status, score.score, marginal),),
-        warnings=(*doubt, *found.notes, *named),
+        warnings=judgment_warnings(found),
     )

@@ -1,17 +1,15 @@
 """What a command hands back: one value that becomes tables for a person or JSON for a machine."""
 
-import math
 import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from cpz import __version__
 from cpz.cli.shell.next_command import NextCommand
 from cpz.cli.shell.streams import write_document
+from cpz.report.encoding import encode_json
 from cpz.report.gate import Gate
 
 if TYPE_CHECKING:
@@ -76,26 +74,6 @@ class Envelope:
 def command_line() -> str:
     """Return the command as typed, quoted so that it can be pasted."""
     return shlex.join(["cpz", *sys.argv[1:]])
-
-
-def plain(value: object) -> Any:
-    """Return JSON-ready built-ins in which every non-finite number is None."""
-    return _finite(msgspec.to_builtins(value))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
-
-
-def encode_json(value: object) -> str:
-    """Encode any result as indented JSON, stable to the byte."""
-    return msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode()
 
 
 def envelope(outcome: Outcome) -> Envelope:

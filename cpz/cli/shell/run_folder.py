@@ -4,26 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
-import tomli_w
-
-from cpz.cli.shell.outcome import Output, encode_json, plain
+from cpz.cli.shell.outcome import Output
 from cpz.data.errors import WorkspaceError
 from cpz.data.workspace import Workspace, write_atomically
-
-
-def to_toml(config: Mapping[str, object]) -> str:
-    """Encode a resolved configuration as TOML; keys without a value are left out."""
-    return tomli_w.dumps(_without_none(plain(dict(config))))
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_none(item) for item in value]
-    return value
+from cpz.report.encoding import encode_json, to_toml
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from cpz.cli.shell.signature import spread
 from cpz.cli.train.arguments import TrainArguments
 
 if TYPE_CHECKING:
-    from cpz.models.trained import TrainedModel
     from cpz.report.results.train import TrainResult
 
 #: Assembling counts as one stage, then one per placement.
@@ -47,6 +46,7 @@ def run_train(arguments: TrainArguments, root: Path) -> "tuple[Outcome, TrainRes
     from cpz.models.registry import save_model
     from cpz.models.trained import TrainingConfig
     from cpz.models.training import train as train_model
+    from cpz.report.results.train import TrainResult
 
     workspace = Workspace(root)
     dataset = open_dataset(workspace, arguments.dataset)
@@ -61,7 +61,7 @@ def run_train(arguments: TrainArguments, root: Path) -> "tuple[Outcome, TrainRes
     with progress_bar("train", STAGES) as advance:
         trained = train_model(dataset, config, lambda _: advance(1))
     version = save_model(workspace, arguments.model, trained)
-    result = _result(arguments.model, version, trained)
+    result = TrainResult.of(arguments.model, version, trained)
     outcome = Outcome(
         "train",
         result,
@@ -71,24 +71,3 @@ def run_train(arguments: TrainArguments, root: Path) -> "tuple[Outcome, TrainRes
         next=(then(root, "evaluate", "--dataset", arguments.dataset, "--model", arguments.model),),
     )
     return outcome, result
-
-
-def _result(model: str, version: str, trained: "TrainedModel") -> "TrainResult":
-    from cpz.report.results.train import TrainedPlacement, TrainResult
-
-    return TrainResult(
-        model=model,
-        version=version,
-        dataset=trained.dataset,
-        split=trained.split,
-        placements={
-            name: TrainedPlacement(
-                options=part.outcome.inputs.options,
-                n_trees=part.outcome.n_trees,
-                inputs=part.outcome.inputs.columns,
-                policies=part.policy_names,
-                summary=part.summary,
-            )
-            for name, part in trained.placements.items()
-        },
-    )

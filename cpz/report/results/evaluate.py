@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cpz.data.dataset import Dataset
+from cpz.data.tables import PLACEMENTS
+from cpz.evaluation.log_study import LogStudy
 from cpz.evaluation.metrics.result import MetricResult
+from cpz.evaluation.model_study import ModelStudy
 from cpz.evaluation.ope.audit import Audit
-from cpz.evaluation.ope.results import PolicyValue, Uplift
+from cpz.evaluation.ope.results import OffPolicyResult, PolicyValue, Uplift
 from cpz.evaluation.placement_study import PolicyEstimate
-from cpz.rehearsal.true_values import TrueValues
+from cpz.rehearsal.true_values import TrueValues, true_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,67 @@ class EvaluateResult:
     truth: TrueValues | None = None
     predictive: dict[str, Predictive]
     placements: dict[str, PlacementResult]
+
+
+def dataset_result(dataset: Dataset, study: ModelStudy, *, with_truth: bool) -> EvaluateResult:
+    """Return what a study of a dataset found, placements in the checkout's order.
+
+    Raises:
+        NotFoundError: the truth is asked of an imported dataset.
+    """
+    placements = {
+        name: _placement(
+            name,
+            part.policy,
+            part.off_policy,
+            part.outcome_model,
+            policies=part.policies,
+            truth=true_values(dataset, part) if with_truth else None,
+        )
+        for name, part in sorted(study.placements.items(), key=_rank)
+    }
+    predictive = {
+        name: Predictive(part.n, part.metrics, part.notes)
+        for name, part in sorted(study.predictive.items(), key=_rank)
+    }
+    return evaluate_result(next(iter(placements.values()), None), placements, predictive)
+
+
+def log_result(placement: str, policy: str, study: LogStudy) -> EvaluateResult:
+    """Return what a study of a flat log found; `policy` is what messages call the policy."""
+    lead = _placement(placement, policy, study.off_policy, study.outcome_model)
+    return evaluate_result(lead, {placement: lead}, {})
+
+
+def _rank(item: tuple[str, object]) -> tuple[int, str]:
+    """Order placements as the checkout does, imported ones after them by name."""
+    name = item[0]
+    return (PLACEMENTS.index(name) if name in PLACEMENTS else len(PLACEMENTS), name)
+
+
+def _placement(
+    name: str,
+    policy: str,
+    found: OffPolicyResult,
+    outcome_model: str,
+    policies: Mapping[str, PolicyEstimate | None] | None = None,
+    truth: TrueValues | None = None,
+) -> PlacementResult:
+    return PlacementResult(
+        placement=name,
+        policy=policy,
+        estimand=found.estimand,
+        outcome_model=outcome_model,
+        policy_value=found.policy_value,
+        lead=found.lead,
+        logging_value=found.logging_value,
+        uplift=found.uplift,
+        audit=found.audit,
+        headline=found.headline,
+        headline_reason=found.headline_reason,
+        policies=policies or {},
+        truth=truth,
+    )
 
 
 def evaluate_result(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cpz.models.split import Split
-from cpz.models.trained import PlacementSummary
+from cpz.models.trained import PlacementSummary, TrainedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +26,23 @@ class TrainResult:
     dataset: str
     split: Split
     placements: dict[str, TrainedPlacement]
+
+    @classmethod
+    def of(cls, model: str, version: str, trained: TrainedModel) -> "TrainResult":
+        """Return what a training made, under the name and version it was saved as."""
+        return cls(
+            model=model,
+            version=version,
+            dataset=trained.dataset,
+            split=trained.split,
+            placements={
+                name: TrainedPlacement(
+                    options=part.outcome.inputs.options,
+                    n_trees=part.outcome.n_trees,
+                    inputs=part.outcome.inputs.columns,
+                    policies=part.policy_names,
+                    summary=part.summary,
+                )
+                for name, part in trained.placements.items()
+            },
+        )

@@ -11,12 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cpz.cli.shell.outcome import encode_json
 from cpz.evaluation.ab.analyze import AnalysisConfig, analyze
 from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.ingest.experiments.metrics_file import Experiment
 from cpz.ingest.experiments.unit_files import load_units
 from cpz.ingest.experiments.units import unit_table
+from cpz.report.encoding import encode_json
 
 METRICS = {
     "spend": {"kind": "mean", "value": "spend", "covariate": "before"},
@@ -100,7 +100,7 @@ def test_threads_change_no_byte(
     metrics.write_bytes(msgspec.json.encode(experiment))
     code = (
         "import msgspec, sys; from pathlib import Path; "
-        "from cpz.cli.shell.outcome import encode_json; "
+        "from cpz.report.encoding import encode_json; "
         "from cpz.ingest.experiments.metrics_file import Experiment; "
         "from cpz.ingest.experiments.unit_files import load_units; "
         "from cpz.evaluation.ab.analyze import analyze; "
