@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cpz import __version__
 from cpz.bench.baseline import Baseline, BaselineFigure
 from cpz.bench.compare import MAX_LOOKS, compare, is_settled, margin_between
 from cpz.bench.machine import this_machine
@@ -15,6 +14,7 @@ from cpz.bench.registry import find_suite, suite_digest
 from cpz.bench.results import BenchResult, Figure
 from cpz.bench.worker import Measured, Task, run_apart
 from cpz.bench.workload import Workload
+from cpz.data.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

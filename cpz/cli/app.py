@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from cpz import __version__
 from cpz.cli.ab import commands as ab
 from cpz.cli.bench import commands as bench
 from cpz.cli.canary import commands as canary
@@ -29,6 +28,7 @@ from cpz.cli.shell.streams import discard_output, prepare_streams, write_documen
 from cpz.cli.simulate import commands as simulate
 from cpz.cli.train import commands as train
 from cpz.data.errors import CpzError, MachineError, UsageError
+from cpz.data.version import __version__
 
 BUG = 70
 INTERRUPTED = 130

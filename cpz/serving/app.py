@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cpz import __version__
+from cpz.data.version import __version__
 from cpz.serving.endpoint import Call, Endpoint, Gate, problem
 from cpz.serving.messages import (
     Accepted,

@@ -18,12 +18,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-import cpz
 from cpz.data.dataset import Dataset, PartRecord, Staging, commit, stage
 from cpz.data.errors import UsageError
 from cpz.data.manifest import Recipe
 from cpz.data.policy import Policy
 from cpz.data.tables import PLACEMENTS
+from cpz.data.version import __version__
 from cpz.data.workspace import Workspace
 from cpz.simulator.scenario.settings import Scenario
 from cpz.simulator.scenario.world import world_of
@@ -186,7 +186,7 @@ def _recipe(
 
 def package_versions() -> dict[str, str]:
     """Return the versions on which a dataset's bytes depend."""
-    return {"cpz": cpz.__version__} | {name: version(name) for name in _PACKAGES}
+    return {"cpz": __version__} | {name: version(name) for name in _PACKAGES}
 
 
 def _make(task: _Task) -> PartRecord:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from cpz import __version__
 from cpz.cli.canary.arguments import CountsArguments
 from cpz.cli.canary.runs import gates, recorded_entries
 from cpz.cli.shell.next_command import then
@@ -13,6 +12,7 @@ from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.cli.shell.run_folder import open_run
 from cpz.data.errors import DataError, UsageError
 from cpz.data.ledger import append_to_ledger
+from cpz.data.version import __version__
 from cpz.data.workspace import Workspace
 from cpz.evaluation.canary.guardrails import Guardrail, guarded
 from cpz.evaluation.canary.ledger import Opened, further_entries

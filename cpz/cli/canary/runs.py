@@ -8,7 +8,6 @@ from typing import Literal
 
 import msgspec
 
-from cpz import __version__
 from cpz.cli.canary.arguments import CanaryArguments
 from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, Output, command_line
@@ -16,6 +15,7 @@ from cpz.cli.shell.progress import progress_bar
 from cpz.cli.shell.run_folder import open_run
 from cpz.data.errors import DataError
 from cpz.data.ledger import append_to_ledger, read_ledger
+from cpz.data.version import __version__
 from cpz.data.workspace import Workspace, write_atomically
 from cpz.evaluation.ab.srm import LIMIT
 from cpz.evaluation.canary.guardrails import Guardrail, Metric, guarded

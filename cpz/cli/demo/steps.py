@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cpz import __version__
 from cpz.cli.ab.arguments import ExperimentArguments
 from cpz.cli.ab.rehearse import run_experiment
 from cpz.cli.canary.arguments import CanaryArguments
@@ -19,6 +18,7 @@ from cpz.cli.serve.arguments import LoadArguments
 from cpz.cli.serve.load_runs import run_load_test
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.data.errors import UsageError
+from cpz.data.version import __version__
 from cpz.data.workspace import Workspace, write_atomically
 from cpz.report.html.render import render
 from cpz.report.results.ab import RehearsalResult

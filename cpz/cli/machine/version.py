@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from cpz import __version__
 from cpz.cli.shell.options import JsonOption
 from cpz.cli.shell.outcome import Outcome, finish
+from cpz.data.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from cpz import __version__
+from cpz.data.version import __version__
 from cpz.evaluation.ab.results import Comparison, ExperimentResult, Sequential, Verdict
 from cpz.report.ab_words import EXCHANGED, amounts_sentence
 from cpz.report.chart_values import (

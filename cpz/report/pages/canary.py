@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TypeVar
 
-from cpz import __version__
+from cpz.data.version import __version__
 from cpz.evaluation.canary.non_inferiority import LEVEL, Effect
 from cpz.evaluation.canary.plan import CanaryPlan
 from cpz.ingest.canaries.counts import Group, Hour

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cpz import __version__
+from cpz.data.version import __version__
 from cpz.evaluation.model_study import ModelStudy
 from cpz.evaluation.ope.findings import Status as AuditStatus
 from cpz.evaluation.placement_study import PlacementStudy

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cpz import __version__
+from cpz.data.version import __version__
 from cpz.report.chart_values import (
     BarChart,
     BarSeries,
