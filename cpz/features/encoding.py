@@ -37,6 +37,15 @@ class Encoder:
         """Return which matrix columns hold category codes."""
         return list(range(len(self.numbers), len(self.columns)))
 
+    def require_columns(self, context: pl.DataFrame) -> None:
+        """Raise `MissingColumnError` where the context lacks a column of the encoder."""
+        for name in self.columns:
+            if name not in context.columns:
+                raise MissingColumnError(
+                    f"the context has no column {name!r}, which the model reads",
+                    hint=nearest(name, context.columns),
+                )
+
     def transform(self, context: pl.DataFrame) -> Floats:
         """Return the matrix of shape (n, m), float64, NaN where missing.
 
@@ -49,12 +58,7 @@ class Encoder:
         array([[ 2.,  1.],
                [nan, nan]])
         """
-        for name in self.columns:
-            if name not in context.columns:
-                raise MissingColumnError(
-                    f"the context has no column {name!r}, which the model reads",
-                    hint=nearest(name, context.columns),
-                )
+        self.require_columns(context)
         matrix = np.empty((len(context), len(self.columns)))
         for place, name in enumerate(self.numbers):
             matrix[:, place] = _numbers(context[name])

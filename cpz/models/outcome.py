@@ -121,7 +121,12 @@ class OutcomeModel:
 
         Returns:
             (n, K), finite everywhere; 0 where an option is not eligible.
+
+        Raises:
+            MissingColumnError: the context lacks a column that the encoder reads.
         """
+        # a context without any column has no rows that could be taken in chunks
+        self.inputs.encoder.require_columns(visits.context)
         known = {option: code for code, option in enumerate(self.inputs.options)}
         codes = [known.get(option, -1) for option in visits.options]
         result = np.zeros(visits.eligible.shape)

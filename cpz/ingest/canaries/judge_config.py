@@ -17,8 +17,9 @@ Names and defaults of the rules follow Kayenta's canary configuration
 (github.com/spinnaker/kayenta, docs/canary-config.md).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -100,9 +101,13 @@ def load_judge_config(path: Path) -> JudgeConfig:
         ConfigError: not TOML, an unknown key (the nearest known one is named), a wrong type, a
             value out of range, weights above 100, or thresholds in the wrong order.
     """
-    document = read_toml(path, "configuration")
-    config: JudgeConfig = convert_document(document, JudgeConfig, str(path))
-    _check(config, str(path))
+    return judge_config_of(read_toml(path, "configuration"), str(path))
+
+
+def judge_config_of(document: Mapping[str, Any], where: str) -> JudgeConfig:
+    """Turn plain values into a judge's configuration; `where` is what messages call them."""
+    config: JudgeConfig = convert_document(document, JudgeConfig, where)
+    _check(config, where)
     return config
 
 

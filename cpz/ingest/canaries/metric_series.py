@@ -42,7 +42,11 @@ def read_metric_series(path: Path) -> dict[str, MetricSeries]:
         DataError: a column is missing; a metric has no name; a timestamp or value cannot be read,
             a value is infinite, or a metric has two values at one time; the row is named.
     """
-    frame = read_foreign(path, may_lack_rows=True)
+    return metric_series(read_foreign(path, may_lack_rows=True), path)
+
+
+def metric_series(frame: pl.DataFrame, path: Path) -> dict[str, MetricSeries]:
+    """Return the series of a frame, as `read_metric_series` does; `path` is for messages."""
     raw = {name: column(frame, name, path) for name in ("metric", "timestamp", "value")}
     metric = raw["metric"].cast(pl.String)
     _refuse(path, "metric", metric.is_null() | (metric.str.strip_chars() == ""), raw, "a name")

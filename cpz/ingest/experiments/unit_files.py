@@ -66,10 +66,14 @@ def load_past_units(path: Path, experiment: Experiment) -> UnitTable:
     """
     alone = msgspec.structs.replace(experiment, split={})
     found = _read_in_pieces(path, alone, is_past=True)
-    if found:
-        return found
+    return found or past_units(read_foreign(path), experiment, path)
+
+
+def past_units(frame: pl.DataFrame, experiment: Experiment, path: Path) -> UnitTable:
+    """Return the units of a past frame, all as control; `path` is what messages call it."""
+    alone = msgspec.structs.replace(experiment, split={})
     control = pl.lit(experiment.control_name).alias(experiment.variant)
-    return unit_table(read_foreign(path).with_columns(control), alone, path, least_variants=1)
+    return unit_table(frame.with_columns(control), alone, path, least_variants=1)
 
 
 class _NotPlainError(Exception):

@@ -45,7 +45,11 @@ class DecisionRows:
 
 def read_decision_rows(path: Path, mapping: DecisionMapping) -> DecisionRows:
     """Read a decision log and note every row that cannot be used."""
-    source = read_log(path, mapping.separator)
+    return decision_rows(read_log(path, mapping.separator), mapping, path)
+
+
+def decision_rows(source: pl.DataFrame, mapping: DecisionMapping, path: Path) -> DecisionRows:
+    """Type and judge the rows of a decision log; `path` is what messages call them."""
     names = msgspec.structs.asdict(mapping.columns)
     raw = {
         key: column(source, name, path, key) for key, name in names.items() if isinstance(name, str)

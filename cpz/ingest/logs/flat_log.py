@@ -103,7 +103,15 @@ def load_flat_log(path: Path, mapping: Mapping) -> FlatLog:
             hint="import the log with `cpz data import`, then evaluate the dataset",
             path=str(path),
         )
-    rows = read_decision_rows(path, mapping)
+    return flat_log(read_decision_rows(path, mapping), mapping, path)
+
+
+def flat_log(rows: DecisionRows, mapping: DecisionMapping, path: Path) -> FlatLog:
+    """Turn rows into a flat log; `path` is what messages call them.
+
+    Raises:
+        DataError: one bad row refuses all, as `load_flat_log` does.
+    """
     placement = _the_placement(rows, path)
     actions = rows.mapped["action"]
     declared = mapping.catalogue(placement)

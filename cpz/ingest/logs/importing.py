@@ -9,7 +9,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cpz import __version__
 from cpz.data.arrow_tables import to_arrow
 from cpz.data.dataset import Dataset, build, recipe_digest
 from cpz.data.errors import CpzError, DataError, UsageError
@@ -17,6 +16,7 @@ from cpz.data.losses import Losses, losses_of
 from cpz.data.manifest import Recipe, read_manifest
 from cpz.data.row_problems import Rejected
 from cpz.data.tables import TABLES
+from cpz.data.version import __version__
 from cpz.data.workspace import Workspace, write_atomically
 from cpz.ingest.files.log_files import log_hash
 from cpz.ingest.logs.import_decisions import import_decisions

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from cpz.data.arrays import Floats, Ints
 from cpz.data.probabilities import ActionProbabilities
@@ -50,7 +51,23 @@ def load_policy_file(path: Path, log: FlatLog) -> tuple[FlatLog, ActionProbabili
     """
     if path.suffix.lower() in (".npy", ".npz"):
         return _from_file(load_array(path, "policy", "probabilities"), log, path)
-    frame = read_foreign(path)
+    return policy_from_frame(read_foreign(path), log, path)
+
+
+def policy_from_frame(
+    frame: pl.DataFrame, log: FlatLog, path: Path
+) -> tuple[FlatLog, ActionProbabilities]:
+    """Align a policy's table with a log; `path` is what messages call it.
+
+    Args:
+        frame: one row per row of the log with a list column `probabilities` or one column per
+            option, named as it; or one row per action with the columns action, probability.
+        log: the log on which the policy is to be evaluated.
+        path: for messages.
+
+    Raises:
+        DataError: see `load_policy_file`.
+    """
     if "probabilities" in frame.columns:
         row = rows_of_log(frame, log, path, "probabilities")
         return _from_rows(list_column(frame["probabilities"], path), log, path, row)
@@ -61,6 +78,13 @@ def load_policy_file(path: Path, log: FlatLog) -> tuple[FlatLog, ActionProbabili
         known, found = _from_rows(table, replace(log, is_closed=True), path, row)
         return replace(known, is_closed=log.is_closed), found
     return from_table(frame, log, path)
+
+
+def policy_from_array(
+    array: Floats, log: FlatLog, path: Path
+) -> tuple[FlatLog, ActionProbabilities]:
+    """Align an array with a log, as one from a file; `path` is what messages call it."""
+    return _from_array(array, log, path)
 
 
 def _from_file(array: NamedArray, log: FlatLog, path: Path) -> tuple[FlatLog, ActionProbabilities]:
