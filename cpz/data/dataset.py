@@ -39,12 +39,17 @@ PartRecord = dict[str, Part]
 _RECIPE = "recipe.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Dataset:
     """A committed dataset: its folder and manifest. `truth` is not readable from here."""
 
     path: Path
     manifest: Manifest
+
+    def __repr__(self) -> str:
+        """Return name, kind and sizes: a manifest holds a whole scenario."""
+        rows = ", ".join(f"{self.manifest.rows(table)} {table}" for table in self.manifest.tables)
+        return f"<Dataset {self.name}, {self.manifest.recipe.kind}: {rows}>"
 
     @property
     def name(self) -> str:

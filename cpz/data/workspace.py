@@ -7,7 +7,13 @@ from pathlib import Path
 
 from cpz.data.errors import UsageError, WorkspaceError
 
+DEFAULT_WORKSPACE = Path("cpz-workspace")
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+
+
+def default_root() -> Path:
+    """Return the workspace that CPZ_WORKSPACE names, else `cpz-workspace` in the current folder."""
+    return Path(os.environ.get("CPZ_WORKSPACE") or DEFAULT_WORKSPACE)
 
 
 def check_name(name: str, what: str) -> str:

@@ -1,11 +1,10 @@
 """A command worth running now, as words: quoted, and in the workspace of the one before it."""
 
-import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from cpz.cli.shell.options import DEFAULT_WORKSPACE
+from cpz.data.workspace import default_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +25,8 @@ class NextCommand:
         >>> str(NextCommand(("train", "--dataset", "mine"), Path("my shop")))
         "cpz train --dataset mine --workspace 'my shop'"
         """
-        found = Path(os.environ.get("CPZ_WORKSPACE") or DEFAULT_WORKSPACE)
         where = self.workspace
-        named = () if where is None or where == found else ("--workspace", str(where))
+        named = () if where is None or where == default_root() else ("--workspace", str(where))
         return shlex.join(["cpz", *self.words, *named])
 
 

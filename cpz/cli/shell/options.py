@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_WORKSPACE = Path("cpz-workspace")
+from cpz.data import workspace
+
+DEFAULT_WORKSPACE = workspace.DEFAULT_WORKSPACE
 
 _MOST_JOBS = 8
 

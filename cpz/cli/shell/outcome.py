@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cpz import __version__
 from cpz.cli.shell.next_command import NextCommand
 from cpz.cli.shell.streams import write_document
+from cpz.data.version import __version__
 from cpz.report.encoding import encode_json
 from cpz.report.gate import Gate
 

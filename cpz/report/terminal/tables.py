@@ -168,7 +168,7 @@ LABELS = {"funnel": "funnel labels", "upstream": "upstream labels", "reward": "r
 def train_tables(result: TrainResult) -> tuple[RenderableType, ...]:
     """Return one line per placement."""
     table = grid(
-        f"model {result.model} {result.version}",
+        " ".join(word for word in ("model", result.model, result.version) if word),
         "placement",
         "options",
         "trees",
