@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 import cpz
+from cpz.cli.evaluate.arguments import EvaluateArguments
 from cpz.cli.evaluate.runs import run_evaluate
-from cpz.cli.shell.arguments import EvaluateArguments
 from cpz.data.errors import DataError, NotFoundError, UsageError
 from cpz.report.encoding import encode_json
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 import cpz
+from cpz.cli.evaluate.arguments import EvaluateArguments
 from cpz.cli.evaluate.runs import run_evaluate_log
-from cpz.cli.shell.arguments import EvaluateArguments
 from cpz.data.errors import (
     DataError,
     MissingColumnError,
