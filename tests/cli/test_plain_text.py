@@ -145,4 +145,4 @@ def test_nothing_but_the_console_can_read_markup() -> None:
         for path in root.rglob("*.py")
         if reads.search(path.read_text(encoding="utf-8"))
     }
-    assert found <= {"cli/shell/console.py", "cli/shell/help.py"}
+    assert found <= {"report/terminal/console.py", "cli/shell/help.py"}

@@ -1,31 +1,7 @@
-"""The consoles that everything is printed on. Imported late: `--json` needs none.
-
-Nothing else in cpz makes one (a test sees to it), so text is kept from becoming markup here alone.
-"""
-
-from collections.abc import Iterable
-from typing import IO
-
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
-from rich.text import Text
+"""The console of a command's tables, on stdout. Imported late: `--json` needs none."""
 
 from cpz.cli.shell.streams import discard_output
-
-
-class PlainConsole(Console):
-    """A console on which a text is that text: no markup, no emoji, no colours of Rich's own.
-
-    Names come from users' files: a column may be called `[/b]` or `:key:`. Colour is given by
-    values of type `Text`.
-    """
-
-    def __init__(
-        self, *, file: IO[str] | None = None, width: int | None = None, stderr: bool = False
-    ) -> None:
-        super().__init__(
-            file=file, width=width, stderr=stderr, markup=False, emoji=False, highlight=False
-        )
+from cpz.report.terminal.console import PlainConsole
 
 
 class Output(PlainConsole):
@@ -34,15 +10,3 @@ class Output(PlainConsole):
     def on_broken_pipe(self) -> None:
         """Go on without output; Rich would end the process with code 1, which means a verdict."""
         discard_output()
-
-
-class FoldingConsole(Console):
-    """The console of help pages: a word that is wider than its column goes on below."""
-
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        """Render anything, no word cut short."""
-        if isinstance(renderable, Text) and renderable.overflow is None:
-            renderable.overflow = "fold"
-        return super().render(renderable, options)

@@ -73,7 +73,7 @@ def _page(command: C) -> C:
         return command
     from typer import rich_utils  # late: it loads Rich
 
-    from cpz.cli.shell.console import FoldingConsole
+    from cpz.report.terminal.console import FoldingConsole
 
     # Typer has no setting for the console of its pages, whose columns cut long words short
     rich_utils.Console = FoldingConsole  # type: ignore[attr-defined]

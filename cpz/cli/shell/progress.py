@@ -15,7 +15,7 @@ def progress_bar(description: str, total: int | None) -> Iterator[Advance]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from cpz.cli.shell.console import PlainConsole
+    from cpz.report.terminal.console import PlainConsole
 
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from io import StringIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text as RichText
 
+from cpz.report.terminal.console import PlainConsole
 from cpz.report.terminal.grid import Grid
 from cpz.report.values import Align, Table, Text
 
@@ -46,6 +47,6 @@ def _table(grid: Grid) -> Table:
 def text_of(parts: Iterable[RenderableType], width: int = 100) -> str:
     """Return the parts as plain text of at most `width` columns, without colours."""
     written = StringIO()
-    console = Console(file=written, width=width, color_system=None, legacy_windows=False)
+    console = PlainConsole(file=written, width=width, has_colours=False)
     console.print(*parts)
     return "\n".join(line.rstrip() for line in written.getvalue().rstrip().split("\n"))
