@@ -26,7 +26,7 @@ from cpz.evaluation.ab.results import (
 from cpz.evaluation.ab.sequential import Snapshot, follow
 from cpz.evaluation.ab.skewness import TailErrors, tail_errors
 from cpz.evaluation.ab.srm import SampleRatio, sample_ratio
-from cpz.evaluation.ab.verdict import Evidence, Question, judge
+from cpz.evaluation.ab.verdict import Evidence, Question, judge, over_time
 from cpz.ingest.experiments.metrics_file import (
     Experiment,
     MetricColumns,
@@ -96,7 +96,7 @@ def analyze(
     srm = sample_ratio(units.variants, data.counts(), experiment.split, looks)
     cumulative = data.cumulative() if config.boundary else None
     measured = {
-        (name, arm): _measure(data, cumulative, units.looks, columns_of(metric), arm, config)
+        (name, arm): _measure(data, cumulative, units.looks, metric, arm, config)
         for name, metric in experiment.metrics.items()
         for arm in range(1, len(units.variants))
     }
@@ -123,10 +123,11 @@ def _measure(
     data: Collected,
     cumulative: Collected | None,
     looks: tuple[str, ...],
-    columns: MetricColumns,
+    metric: MetricSpec,
     arm: int,
     config: AnalysisConfig,
 ) -> _Measured:
+    columns = columns_of(metric)
     control, treatment = data.moments(0), data.moments(arm)
     pooled = data.moments(0, arm)
     plain = (plain_arm(control, columns), plain_arm(treatment, columns))
@@ -142,7 +143,8 @@ def _measure(
     sequential = None
     if cumulative is not None and config.boundary is not None:
         taken = (_snapshot(cumulative, columns, arm, (i, time)) for i, time in enumerate(looks))
-        sequential = follow((s for s in taken if s is not None), config.boundary)
+        snapshots = (one for one in taken if one is not None)
+        sequential = follow(snapshots, config.boundary, metric.non_inferiority)
     return _Measured(
         control=plain[0],
         treatment=plain[1],
@@ -254,6 +256,8 @@ def _comparison(
     verdict, reason = judge(question, evidence, srm)
     if found.adjusted is not found.deciding:
         reason += "; not adjusted, as the covariate differs between the variants"
+    if found.sequential is not None:
+        reason += over_time(found.sequential)
     return Comparison(
         n=control.n + treatment.n,
         n_control=control.n,

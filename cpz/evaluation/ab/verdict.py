@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from cpz.evaluation.ab.results import Detectable, Verdict
+from cpz.evaluation.ab.results import Detectable, Sequential, Verdict
 from cpz.evaluation.ab.skewness import TailErrors
 from cpz.evaluation.ab.srm import SampleRatio
 from cpz.ingest.experiments.metrics_file import Better
@@ -123,6 +123,22 @@ def _difference(question: Question, evidence: Evidence) -> Judged:
         return Verdict.NOT_ENOUGH_DATA, doubt
     is_good = (evidence.estimate > 0) == (question.better == "higher")
     return (Verdict.BETTER if is_good else Verdict.WORSE), shown
+
+
+def over_time(found: Sequential) -> str:
+    """Say that the effect changed between the looks, as a clause after the reason, or ""."""
+    if found.is_reversed:
+        other = next(look for look in found.looks if look.time == found.reversed_at)
+        return (
+            f"; reversed: the evidence is of look {found.decided_at} (difference "
+            f"{_three_digits(found.estimate)}), and look {other.time} shows the opposite "
+            f"({_three_digits(other.estimate)}): the effect changes over time"
+        )
+    if found.looks and found.running_ci is None:
+        return (
+            "; the effect changes over time: no single difference fits the intervals of all looks"
+        )
+    return ""
 
 
 def _three_digits(value: float) -> str:

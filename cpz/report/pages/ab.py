@@ -4,7 +4,8 @@ import math
 from dataclasses import replace
 
 from cpz.data.version import __version__
-from cpz.evaluation.ab.results import Comparison, ExperimentResult, Sequential, Verdict
+from cpz.evaluation.ab.results import ExperimentResult, Sequential, Verdict
+from cpz.report.ab_shown import shown_numbers
 from cpz.report.ab_words import EXCHANGED, amounts_sentence
 from cpz.report.chart_values import (
     Interval,
@@ -91,14 +92,6 @@ def rehearsal_report(
     )
 
 
-def _best(found: Comparison) -> tuple[float, tuple[float, float]]:
-    """Return the relative effect that the verdict reads, and its interval."""
-    relative = found.deciding.relative if found.deciding else found.relative
-    if found.sequential is not None:
-        return relative.estimate, found.sequential.relative_ci
-    return relative.estimate, relative.ci
-
-
 def _interval(ci: tuple[float, float], alpha: float) -> Interval | None:
     return None if math.isnan(ci[0]) else Interval(*ci, level=1 - alpha)
 
@@ -107,12 +100,12 @@ def _summary(result: ExperimentResult) -> tuple[KeyFigure, ...]:
     figures = []
     for name, variants in result.metrics.items():
         for variant, found in variants.items():
-            estimate, ci = _best(found)
+            shown = shown_numbers(found)
             figures.append(
                 KeyFigure(
                     f"{name}, {variant}",
-                    estimate,
-                    _interval(ci, result.alpha),
+                    shown.relative,
+                    _interval(shown.relative_ci, result.alpha),
                     SIGNED_PERCENT,
                     str(found.verdict),
                     STATUS[found.verdict],
@@ -185,13 +178,13 @@ def _effect_chart(result: ExperimentResult, truth: dict[str, float]) -> Interval
     rows = []
     for name, variants in result.metrics.items():
         for variant, found in variants.items():
-            estimate, ci = _best(found)
-            is_defined = not math.isnan(estimate)
+            shown = shown_numbers(found)
+            is_defined = not math.isnan(shown.relative)
             rows.append(
                 IntervalRow(
                     f"{name}, {variant}",
-                    estimate if is_defined else None,
-                    _interval(ci, result.alpha),
+                    shown.relative if is_defined else None,
+                    _interval(shown.relative_ci, result.alpha),
                     truth.get(name),
                     "" if is_defined else found.relative.method,
                 )
@@ -214,18 +207,17 @@ def _effect_table(result: ExperimentResult) -> Table:
     rows = []
     for name, variants in result.metrics.items():
         for variant, found in variants.items():
-            absolute = found.deciding.absolute if found.deciding else found.absolute
-            side = found.deciding or found
-            digits = interval_digits(*absolute.ci, SIGNED)
+            shown = shown_numbers(found)
+            digits = interval_digits(*shown.ci, SIGNED)
             saved = found.deciding.variance_reduction if found.deciding else None
             rows.append(
                 (
                     f"{name}, {variant}",
-                    format_value(side.control, PLAIN),
-                    format_value(side.treatment, PLAIN),
-                    format_value(absolute.estimate, SIGNED, digits),
-                    format_interval(*absolute.ci, SIGNED),
-                    format_value(absolute.p_value, P_VALUE),
+                    format_value(shown.control, PLAIN),
+                    format_value(shown.treatment, PLAIN),
+                    format_value(shown.estimate, SIGNED, digits),
+                    format_interval(*shown.ci, SIGNED),
+                    format_value(shown.p_value, P_VALUE),
                     format_value(found.p_value_holm, P_VALUE),
                     format_value(saved, PERCENT),
                 )
@@ -240,8 +232,10 @@ def _effect_table(result: ExperimentResult) -> Table:
         ),
         *("p", "Holm", "variance saved"),
     )
+    is_followed = any(one.sequential for arms in result.metrics.values() for one in arms.values())
+    source = "the deciding look of each sequence" if is_followed else f"one look ({result.test})"
     caption = (
-        f"Fixed-sample differences ({result.test}); Holm's p-values are what verdicts read. "
+        f"Differences of {source}; Holm's p-values are what verdicts read. "
         f"{amounts_sentence(result.amounts)}"
     ).rstrip()
     return Table(columns, tuple(rows), caption, label_and_numbers(7))
@@ -249,7 +243,9 @@ def _effect_table(result: ExperimentResult) -> Table:
 
 def _sequence_chart(title: str, found: Sequential, amount: str, level: float) -> LineChart:
     detected = found.first_detection
-    ending = "0 was never left out" if detected is None else f"0 is left out from {detected} on"
+    ending = "0 was never left out" if detected is None else f"0 is first left out at {detected}"
+    if found.is_reversed:
+        ending += f"; look {found.decided_at} decides, look {found.reversed_at} shows the opposite"
     step = math.ceil(len(found.looks) / MAX_LOOKS)
     shown = found.looks[::-1][::step][::-1]  # the last look is always among them
     values = tuple(look.estimate for look in shown)

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from cpz.evaluation.ab.plan import MetricPlan, PlanResult
 from cpz.evaluation.ab.results import Comparison, ExperimentResult, Verdict
+from cpz.report.ab_shown import shown_numbers
 from cpz.report.ab_words import EXCHANGED, amounts_sentence
 from cpz.report.format import (
     COUNT,
@@ -66,16 +67,13 @@ def _effects(result: ExperimentResult) -> Table:
 
 def _numbers(found: Comparison) -> tuple[str, ...]:
     """Return the numbers that the verdict reads: sequential, else adjusted, else plain."""
-    deciding = found.deciding
-    relative = deciding.relative if deciding else found.relative
-    ci, p_value = relative.ci, (deciding.absolute if deciding else found.absolute).p_value
-    if found.sequential is not None:
-        ci, p_value = found.sequential.relative_ci, found.sequential.p_value
+    shown = shown_numbers(found)
+    ci = shown.relative_ci
     return (
-        format_value(deciding.control if deciding else found.control, PLAIN),
-        format_value(relative.estimate, SIGNED_PERCENT, interval_digits(*ci, SIGNED_PERCENT)),
+        format_value(shown.control, PLAIN),
+        format_value(shown.relative, SIGNED_PERCENT, interval_digits(*ci, SIGNED_PERCENT)),
         format_interval(*ci, SIGNED_PERCENT),
-        format_value(p_value, P_VALUE),
+        format_value(shown.p_value, P_VALUE),
         format_value(found.p_value_holm, P_VALUE),
     )
 
