@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 
 from cpz.evaluation.ab.arm import (
     Arm,
+    Shape,
     adjusted_arm,
+    adjusted_shape,
     fit_adjustment,
     needs,
     plain_arm,
-    third_moment,
+    plain_shape,
 )
 from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.evaluation.ab.difference import Test, TestSettings, absolute, quantile, relative
 from cpz.evaluation.ab.holm import holm
-from cpz.evaluation.ab.moments import Collected, Moments, collect
+from cpz.evaluation.ab.moments import Collected, collect
 from cpz.evaluation.ab.results import (
     Adjusted,
     Comparison,
@@ -24,7 +26,7 @@ from cpz.evaluation.ab.results import (
     Sequential,
 )
 from cpz.evaluation.ab.sequential import Snapshot, follow
-from cpz.evaluation.ab.skewness import TailErrors, tail_errors
+from cpz.evaluation.ab.skewness import Bend, TailErrors, bend_of, contrast_skewness, tail_errors
 from cpz.evaluation.ab.srm import SampleRatio, sample_ratio
 from cpz.evaluation.ab.verdict import Evidence, Question, judge, over_time
 from cpz.ingest.experiments.metrics_file import (
@@ -74,6 +76,7 @@ class _Measured:
     treatment: Arm
     adjusted: Adjusted | None
     sequential: Sequential | None
+    bend: Bend
     tails: TailErrors | None
 
     @property
@@ -137,7 +140,12 @@ def _measure(
         sides = (adjusted_arm(control, columns, by), adjusted_arm(treatment, columns, by))
         covariate = MetricColumns(columns.covariate, columns.covariate_denominator)
         before = (plain_arm(control, covariate), plain_arm(treatment, covariate))
-        adjusted = _adjusted(plain, sides, by.theta, (before, config.settings))
+        bends = (
+            _bend(adjusted_shape(pooled, columns, by), plain),
+            _bend(plain_shape(pooled, covariate), plain),
+        )
+        balance = absolute(*before, config.settings, bends[1]).p_value
+        adjusted = _adjusted(plain, sides, (by.theta, balance), config.settings, bends[0])
         if not adjusted.is_balanced:
             columns = replace(columns, covariate=None, covariate_denominator=None)
     sequential = None
@@ -145,36 +153,48 @@ def _measure(
         taken = (_snapshot(cumulative, columns, arm, (i, time)) for i, time in enumerate(looks))
         snapshots = (one for one in taken if one is not None)
         sequential = follow(snapshots, config.boundary, metric.non_inferiority)
+    skewness = _contrast_skewness(plain_shape(pooled, columns), plain)
     return _Measured(
         control=plain[0],
         treatment=plain[1],
         adjusted=adjusted,
         sequential=sequential,
-        tails=_tails(pooled, columns, plain, config.alpha),
+        bend=bend_of(skewness),
+        tails=None if math.isnan(skewness) else tail_errors(skewness, config.alpha),
     )
+
+
+def _contrast_skewness(shape: Shape, arms: tuple[Arm, Arm]) -> float:
+    """Return the skewness of the difference of means; NaN below two units or without spread."""
+    if min(arm.n for arm in arms) < 2:
+        return math.nan
+    return contrast_skewness(shape.skewness, arms[0].n, arms[1].n)
+
+
+def _bend(shape: Shape, arms: tuple[Arm, Arm]) -> Bend:
+    return bend_of(_contrast_skewness(shape, arms))
 
 
 def _adjusted(
     plain: tuple[Arm, Arm],
     sides: tuple[Arm, Arm],
-    theta: float,
-    balance: tuple[tuple[Arm, Arm], TestSettings],
+    fitted: tuple[float, float],
+    settings: TestSettings,
+    bend: Bend,
 ) -> Adjusted:
-    """Compare adjusted arms; `balance` holds both sides' covariates."""
-    control, treatment = sides
-    covariates, settings = balance
-    p_value = absolute(*covariates, settings).p_value
-    found = absolute(control, treatment, settings)
-    before = absolute(plain[0], plain[1], settings).se
+    """Compare adjusted arms; `fitted` holds theta and the p-value of the covariate's balance."""
+    theta, balance = fitted
+    found = absolute(*sides, settings, bend)
+    before = absolute(*plain, settings).se
     return Adjusted(
-        control=control.mean,
-        treatment=treatment.mean,
+        control=sides[0].mean,
+        treatment=sides[1].mean,
         absolute=found,
-        relative=relative(control, treatment, settings),
+        relative=relative(*sides, settings, bend),
         variance_reduction=1 - (found.se / before) ** 2 if before > 0 else math.nan,
         theta=theta,
-        balance_p_value=p_value,
-        is_balanced=not p_value < BALANCE_LIMIT,
+        balance_p_value=balance,
+        is_balanced=not balance < BALANCE_LIMIT,
     )
 
 
@@ -186,22 +206,13 @@ def _snapshot(
     control, treatment = data.at(index, 0), data.at(index, arm)
     if min(control.n, treatment.n) < 2:
         return None
+    pooled = data.at(index, 0, arm)
+    plain = (plain_arm(control, columns), plain_arm(treatment, columns))
     if columns.covariate is None:
-        return Snapshot(time, plain_arm(control, columns), plain_arm(treatment, columns))
-    by = fit_adjustment(data.at(index, 0, arm), columns)
-    return Snapshot(time, adjusted_arm(control, columns, by), adjusted_arm(treatment, columns, by))
-
-
-def _tails(
-    pooled: Moments, columns: MetricColumns, arms: tuple[Arm, Arm], alpha: float
-) -> TailErrors | None:
-    if min(arm.n for arm in arms) < 2:
-        return None
-    spread = plain_arm(pooled, columns).variance
-    skewness = third_moment(pooled, columns) / spread**1.5 if spread > 0 else math.nan
-    if math.isnan(skewness):
-        return None
-    return tail_errors(skewness, arms[0].n, arms[1].n, alpha)
+        return Snapshot(time, *plain, _bend(plain_shape(pooled, columns), plain))
+    by = fit_adjustment(pooled, columns)
+    sides = (adjusted_arm(control, columns, by), adjusted_arm(treatment, columns, by))
+    return Snapshot(time, *sides, _bend(adjusted_shape(pooled, columns, by), sides))
 
 
 def _family(
@@ -222,7 +233,7 @@ def _primary_p_value(found: _Measured, config: AnalysisConfig) -> float:
         return found.sequential.p_value
     if found.deciding is not None:
         return found.deciding.absolute.p_value
-    return absolute(found.control, found.treatment, config.settings).p_value
+    return absolute(found.control, found.treatment, config.settings, found.bend).p_value
 
 
 def _comparison(
@@ -233,10 +244,10 @@ def _comparison(
     config: AnalysisConfig,
 ) -> Comparison:
     control, treatment = found.control, found.treatment
-    plain = absolute(control, treatment, config.settings)
-    log_ratio = relative(control, treatment, config.settings)
+    plain = absolute(control, treatment, config.settings, found.bend)
+    ratio = relative(control, treatment, config.settings, found.bend)
     best = found.deciding.absolute if found.deciding else plain
-    relative_ci = (found.deciding.relative if found.deciding else log_ratio).ci
+    relative_ci = (found.deciding.relative if found.deciding else ratio).ci
     mde = _detectable(best.se, control, treatment, config)
     estimate = best.estimate
     if found.sequential is not None:
@@ -247,15 +258,17 @@ def _comparison(
         p_value_holm=p_holm,
         relative_ci=relative_ci,
         mde=mde,
-        tail_errors=found.tails,
         n=min(control.n, treatment.n),
         events=_events(control, treatment) if isinstance(metric, ProportionMetric) else None,
-        has_spread=best.se > _NO_SPREAD * max(abs(control.mean), abs(treatment.mean)),
+        has_spread=all(_has_spread(arm) for arm in (control, treatment))
+        and best.se > _NO_SPREAD * max(abs(control.mean), abs(treatment.mean)),
     )
     question = Question(metric.better, metric.non_inferiority, config.alpha)
     verdict, reason = judge(question, evidence, srm)
     if found.adjusted is not found.deciding:
         reason += "; not adjusted, as the covariate differs between the variants"
+    if found.tails is not None and found.tails.is_widened:
+        reason += "; the interval allows for skewed values in variants of unequal size"
     if found.sequential is not None:
         reason += over_time(found.sequential)
     return Comparison(
@@ -265,7 +278,7 @@ def _comparison(
         control=control.mean,
         treatment=treatment.mean,
         absolute=plain,
-        relative=log_ratio,
+        relative=ratio,
         adjusted=found.adjusted,
         sequential=found.sequential,
         mde=mde,
@@ -274,6 +287,10 @@ def _comparison(
         verdict=verdict,
         reason=reason,
     )
+
+
+def _has_spread(arm: Arm) -> bool:
+    return arm.variance > 0
 
 
 def _detectable(se: float, control: Arm, treatment: Arm, config: AnalysisConfig) -> Detectable:

@@ -137,7 +137,7 @@ class Comparison:
         adjusted: the same after CUPED; None without a covariate.
         sequential: the always-valid analysis; None unless asked for.
         mde: smallest detectable effect of the analysis that the verdict reads.
-        tail_errors: what skewed values do to the test's error; None below two units.
+        tail_errors: what skewed values would do to a plain test; None below two units.
         p_value_holm: Holm's adjusted p-value over metrics and variants; None for a guardrail.
         verdict: what can be said.
         reason: why, in one sentence.

@@ -12,20 +12,21 @@ from dataclasses import dataclass
 
 from cpz.evaluation.ab.arm import Arm
 from cpz.evaluation.ab.confidence_sequence import METHOD, MIN_UNITS, Boundary
-from cpz.evaluation.ab.difference import log_scale
+from cpz.evaluation.ab.pivot import Ends, Pivot
 from cpz.evaluation.ab.results import Look, Sequential
+from cpz.evaluation.ab.skewness import STRAIGHT, Bend
 
-Ends = tuple[float, float]
 _UNDEFINED: Ends = (math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Both variants up to one look."""
+    """Both variants up to one look, and how skewed values bend their pivot there."""
 
     time: str
     control: Arm
     treatment: Arm
+    bend: Bend = STRAIGHT
 
     @property
     def n(self) -> int:
@@ -33,14 +34,9 @@ class Snapshot:
         return self.control.n + self.treatment.n
 
     @property
-    def estimate(self) -> float:
-        """Return treatment - control."""
-        return self.treatment.mean - self.control.mean
-
-    @property
-    def has_relative(self) -> bool:
-        """Return whether there is a relative change."""
-        return self.control.mean > 0 and self.treatment.mean > 0
+    def pivot(self) -> Pivot:
+        """Return the comparison's pivot."""
+        return Pivot(self.control, self.treatment, self.bend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +87,10 @@ def follow(
         decided_at=at.time if at else None,
         control=at.control.mean if at else math.nan,
         treatment=at.treatment.mean if at else math.nan,
-        estimate=at.estimate if at else math.nan,
-        relative=at.treatment.mean / at.control.mean - 1 if at and at.has_relative else math.nan,
+        estimate=decided.look.estimate if decided else math.nan,
+        relative=_relative(at) if at else math.nan,
         ci=decided.look.ci if decided else _UNDEFINED,
-        relative_ci=_relative_ci(at, boundary) if at else _UNDEFINED,
+        relative_ci=at.pivot.relative(boundary.multiplier(at.n)) if at else _UNDEFINED,
         p_value=decided.look.p_value if decided else math.nan,
         is_reversed=against is not None,
         reversed_at=against.look.time if against else None,
@@ -109,21 +105,18 @@ def _see(
     snapshot: Snapshot, boundary: Boundary, margin: float | None, smallest: float
 ) -> _Seen | None:
     """Return a look that counts; `smallest` is the p-value of the looks before."""
-    estimate, n = snapshot.estimate, snapshot.n
-    se = math.sqrt(snapshot.control.mean_variance + snapshot.treatment.mean_variance)
-    if not se > 0 or min(snapshot.control.n, snapshot.treatment.n) < MIN_UNITS:
+    pivot, n = snapshot.pivot, snapshot.n
+    if not pivot.se > 0 or min(snapshot.control.n, snapshot.treatment.n) < MIN_UNITS:
         return None
-    half = boundary.multiplier(n) * se
-    p_value = boundary.p_value(estimate / se, n)
-    ci = (estimate - half, estimate + half)
-    look = Look(snapshot.time, n, estimate, ci, min(smallest, p_value))
+    p_value = boundary.p_value(pivot.size(), n)
+    ci = pivot.difference(boundary.multiplier(n))
+    look = Look(snapshot.time, n, pivot.estimate, ci, min(smallest, p_value))
     if margin is None:
-        return _Seen(snapshot, look, p_value, estimate)
-    if not snapshot.has_relative:
+        return _Seen(snapshot, look, p_value, pivot.estimate)
+    if not pivot.has_relative:
         return _Seen(snapshot, look, 1.0, 0.0)
-    log_se, _ = log_scale(snapshot.control, snapshot.treatment, "z")
-    side = math.log(snapshot.treatment.mean / snapshot.control.mean) - math.log1p(margin)
-    return _Seen(snapshot, look, boundary.p_value(side / log_se, n), side)
+    side = snapshot.treatment.mean - (1 + margin) * snapshot.control.mean
+    return _Seen(snapshot, look, boundary.p_value(pivot.size(1 + margin), n), side)
 
 
 def _deciding(seen: Sequence[_Seen], alpha: float) -> _Seen | None:
@@ -151,10 +144,7 @@ def _common(intervals: Sequence[Ends]) -> Ends | None:
     return (low, high) if low <= high else None
 
 
-def _relative_ci(snapshot: Snapshot, boundary: Boundary) -> Ends:
-    if not snapshot.has_relative:
-        return _UNDEFINED
-    se, _ = log_scale(snapshot.control, snapshot.treatment, "z")
-    factor = math.exp(min(boundary.multiplier(snapshot.n) * se, 700.0))
-    ratio = snapshot.treatment.mean / snapshot.control.mean
-    return ratio / factor - 1, ratio * factor - 1
+def _relative(snapshot: Snapshot) -> float:
+    if not snapshot.pivot.has_relative:
+        return math.nan
+    return snapshot.treatment.mean / snapshot.control.mean - 1

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from cpz.data.version import __version__
-from cpz.evaluation.ab.results import ExperimentResult, Sequential, Verdict
+from cpz.evaluation.ab.results import Comparison, ExperimentResult, Sequential, Verdict
 from cpz.report.ab_shown import shown_numbers
 from cpz.report.ab_words import EXCHANGED, amounts_sentence
 from cpz.report.chart_values import (
@@ -178,15 +178,15 @@ def _effect_chart(result: ExperimentResult, truth: dict[str, float]) -> Interval
     rows = []
     for name, variants in result.metrics.items():
         for variant, found in variants.items():
+            reason = _no_interval(found)
             shown = shown_numbers(found)
-            is_defined = not math.isnan(shown.relative)
             rows.append(
                 IntervalRow(
                     f"{name}, {variant}",
-                    shown.relative if is_defined else None,
-                    _interval(shown.relative_ci, result.alpha),
+                    None if reason else shown.relative,
+                    None if reason else _interval(shown.relative_ci, result.alpha),
                     truth.get(name),
-                    "" if is_defined else found.relative.method,
+                    reason,
                 )
             )
     found_words = ", ".join(
@@ -201,6 +201,17 @@ def _effect_chart(result: ExperimentResult, truth: dict[str, float]) -> Interval
         rows=tuple(rows),
         reference=Reference(0.0, result.control),
     )
+
+
+def _no_interval(found: Comparison) -> str:
+    """Say why a relative effect cannot be drawn, or ""."""
+    shown = shown_numbers(found)
+    if math.isnan(shown.relative):
+        return found.relative.method
+    if math.isinf(shown.relative_ci[1]):
+        low = format_value(shown.relative_ci[0], SIGNED_PERCENT)
+        return f"{low} or more: the control's mean may be 0"
+    return ""
 
 
 def _effect_table(result: ExperimentResult) -> Table:

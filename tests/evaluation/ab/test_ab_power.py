@@ -139,8 +139,8 @@ def test_a_guardrail_is_planned_for_its_margin() -> None:
     past = Past(Baseline("mean", 10.0, 10.0), margin=-0.1)
     found = plan({"guard": past}, PlanConfig(effect=0.5)).metrics["guard"]
     assert found.effect == -0.1
-    # 2 (1.959964 + .841621)^2 / log(.9)^2 = 1414.1 an arm; the interval is that of the log ratio
-    assert found.n == pytest.approx(2 * 1414.1, abs=6)
+    # T - .9 C: (1 + .9^2) (1.959964 + .841621)^2 / .1^2 = 1420.6 an arm, and a little for Welch's t
+    assert found.n == pytest.approx(2 * 1420.6, abs=6)
 
 
 @pytest.mark.parametrize(

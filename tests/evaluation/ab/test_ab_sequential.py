@@ -13,6 +13,7 @@ from cpz.evaluation.ab.arm import Arm
 from cpz.evaluation.ab.confidence_sequence import MIN_UNITS, Boundary
 from cpz.evaluation.ab.results import Verdict
 from cpz.evaluation.ab.sequential import Snapshot, follow
+from cpz.evaluation.ab.skewness import Bend
 from cpz.evaluation.ab.srm import always_valid_p_value
 
 
@@ -202,6 +203,20 @@ def test_the_relative_interval_has_the_width_of_the_sequence() -> None:
     """At tuned_at the sequence reaches 3.035 standard errors; a guardrail is judged by this."""
     sides = (Arm(5_000, 10.0, 100.0), Arm(5_000, 11.0, 121.0))
     found = follow([Snapshot("1", *sides)], Boundary(10_000))
-    # both sides: (sd / mean)^2 / n = 1 / 5000, so the log ratio has se 0.02
-    ends = [1.1 * math.exp(sign * 3.035 * 0.02) - 1 for sign in (-1, 1)]
-    assert found.relative_ci == pytest.approx(ends, abs=2e-5)
+    # (11 - 10 R)^2 = q^2 (121 + 100 R^2) / 5000 with q = 3.035
+    # (100 - .18422) R^2 - 220 R + (121 - .22291) = 0: R = (220 -+ sqrt(177.7)) / 199.63
+    assert found.relative_ci == pytest.approx((1.03525 - 1, 1.16881 - 1), abs=2e-4)
+
+
+def test_a_sequence_allows_for_skewed_values_in_unequal_groups() -> None:
+    """At tuned_at, q = 3.035: the lower end of t moves out by .5 (2 q^2 + 1) / 6 = 1.619."""
+    boundary, sides = Boundary(10_000), (Arm(9_500, 5.0, 100.0), Arm(500, 4.0, 100.0))
+    bent = follow([Snapshot("1", *sides, Bend(0.5))], boundary)
+    se = math.sqrt(100 / 9_500 + 100 / 500)
+    assert bent.ci == pytest.approx((-1 - 3.0352 * se, -1 + (3.0352 + 1.6187) * se), abs=1e-3)
+    straight = follow([Snapshot("1", *sides)], boundary)
+    assert straight.p_value < bent.p_value
+    edge = Arm(500, 5.0 - (3.0352 + 1.6187) * se, 100.0)
+    assert follow([Snapshot("1", sides[0], edge, Bend(0.5))], boundary).p_value == pytest.approx(
+        0.05, rel=1e-2
+    )
