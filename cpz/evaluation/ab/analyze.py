@@ -16,8 +16,9 @@ from cpz.evaluation.ab.arm import (
 )
 from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.evaluation.ab.difference import Test, TestSettings, absolute, quantile, relative
-from cpz.evaluation.ab.holm import holm
+from cpz.evaluation.ab.holm import holm, holm_levels
 from cpz.evaluation.ab.moments import Collected, collect
+from cpz.evaluation.ab.pivot import Pivot
 from cpz.evaluation.ab.results import (
     Adjusted,
     Comparison,
@@ -26,7 +27,14 @@ from cpz.evaluation.ab.results import (
     Sequential,
 )
 from cpz.evaluation.ab.sequential import Snapshot, follow
-from cpz.evaluation.ab.skewness import Bend, TailErrors, bend_of, contrast_skewness, tail_errors
+from cpz.evaluation.ab.skewness import (
+    STRAIGHT,
+    Bend,
+    TailErrors,
+    bend_of,
+    contrast_skewness,
+    tail_errors,
+)
 from cpz.evaluation.ab.srm import SampleRatio, sample_ratio
 from cpz.evaluation.ab.verdict import Evidence, Question, judge, over_time
 from cpz.ingest.experiments.metrics_file import (
@@ -77,12 +85,21 @@ class _Measured:
     adjusted: Adjusted | None
     sequential: Sequential | None
     bend: Bend
+    adjusted_bend: Bend
     tails: TailErrors | None
 
     @property
     def deciding(self) -> Adjusted | None:
         """Return the adjusted comparison if it decides: its covariate is balanced."""
         return self.adjusted if self.adjusted and self.adjusted.is_balanced else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A test's place in Holm's family: its p-value over all, None outside, and its own level."""
+
+    p_value: float | None
+    alpha: float
 
 
 def analyze(
@@ -103,12 +120,12 @@ def analyze(
         for name, metric in experiment.metrics.items()
         for arm in range(1, len(units.variants))
     }
-    adjusted = _family(experiment, measured, config)
+    family = _family(experiment, measured, config)
     metrics: dict[str, dict[str, Comparison]] = {name: {} for name in experiment.metrics}
     for (name, arm), found in measured.items():
         metric = experiment.metrics[name]
-        p_holm = adjusted.get((name, arm))
-        metrics[name][units.variants[arm]] = _comparison(metric, found, p_holm, srm, config)
+        step = family.get((name, arm), _Step(None, config.alpha))
+        metrics[name][units.variants[arm]] = _comparison(metric, found, step, srm, config)
     return ExperimentResult(
         control=units.variants[0],
         variants=units.variants[1:],
@@ -134,18 +151,16 @@ def _measure(
     control, treatment = data.moments(0), data.moments(arm)
     pooled = data.moments(0, arm)
     plain = (plain_arm(control, columns), plain_arm(treatment, columns))
-    adjusted = None
+    adjusted, adjusted_bend = None, STRAIGHT
     if columns.covariate is not None and pooled.n > 1:
         by = fit_adjustment(pooled, columns)
         sides = (adjusted_arm(control, columns, by), adjusted_arm(treatment, columns, by))
         covariate = MetricColumns(columns.covariate, columns.covariate_denominator)
         before = (plain_arm(control, covariate), plain_arm(treatment, covariate))
-        bends = (
-            _bend(adjusted_shape(pooled, columns, by), plain),
-            _bend(plain_shape(pooled, covariate), plain),
-        )
-        balance = absolute(*before, config.settings, bends[1]).p_value
-        adjusted = _adjusted(plain, sides, (by.theta, balance), config.settings, bends[0])
+        adjusted_bend = _bend(adjusted_shape(pooled, columns, by), plain)
+        balance_bend = _bend(plain_shape(pooled, covariate), plain)
+        balance = absolute(*before, config.settings, balance_bend).p_value
+        adjusted = _adjusted(plain, sides, (by.theta, balance), config.settings, adjusted_bend)
         if not adjusted.is_balanced:
             columns = replace(columns, covariate=None, covariate_denominator=None)
     sequential = None
@@ -160,6 +175,7 @@ def _measure(
         adjusted=adjusted,
         sequential=sequential,
         bend=bend_of(skewness),
+        adjusted_bend=adjusted_bend,
         tails=None if math.isnan(skewness) else tail_errors(skewness, config.alpha),
     )
 
@@ -217,15 +233,17 @@ def _snapshot(
 
 def _family(
     experiment: Experiment, measured: Mapping[tuple[str, int], _Measured], config: AnalysisConfig
-) -> dict[tuple[str, int], float]:
-    """Return Holm's p-value of each test that asks for a difference."""
+) -> dict[tuple[str, int], _Step]:
+    """Return Holm's step of each test that asks for a difference."""
     asked = {
         key: _primary_p_value(found, config)
         for key, found in measured.items()
         if experiment.metrics[key[0]].non_inferiority is None
     }
     asked = {key: p for key, p in asked.items() if not math.isnan(p)}
-    return dict(zip(asked, holm(list(asked.values())), strict=True))
+    p_values = list(asked.values())
+    steps = map(_Step, holm(p_values), holm_levels(p_values, config.alpha))
+    return dict(zip(asked, steps, strict=True))
 
 
 def _primary_p_value(found: _Measured, config: AnalysisConfig) -> float:
@@ -239,7 +257,7 @@ def _primary_p_value(found: _Measured, config: AnalysisConfig) -> float:
 def _comparison(
     metric: MetricSpec,
     found: _Measured,
-    p_holm: float | None,
+    step: _Step,
     srm: SampleRatio,
     config: AnalysisConfig,
 ) -> Comparison:
@@ -248,14 +266,15 @@ def _comparison(
     ratio = relative(control, treatment, config.settings, found.bend)
     best = found.deciding.absolute if found.deciding else plain
     relative_ci = (found.deciding.relative if found.deciding else ratio).ci
-    mde = _detectable(best.se, control, treatment, config)
+    bend = found.adjusted_bend if found.deciding else found.bend
+    mde = _detectable(Pivot(control, treatment, bend), best.se, step.alpha, config)
     estimate = best.estimate
     if found.sequential is not None:
         relative_ci, estimate = found.sequential.relative_ci, found.sequential.estimate
     evidence = Evidence(
         estimate=estimate,
         p_value=_primary_p_value(found, config),
-        p_value_holm=p_holm,
+        p_value_holm=step.p_value,
         relative_ci=relative_ci,
         mde=mde,
         n=min(control.n, treatment.n),
@@ -283,7 +302,7 @@ def _comparison(
         sequential=found.sequential,
         mde=mde,
         tail_errors=found.tails,
-        p_value_holm=p_holm,
+        p_value_holm=step.p_value,
         verdict=verdict,
         reason=reason,
     )
@@ -293,17 +312,19 @@ def _has_spread(arm: Arm) -> bool:
     return arm.variance > 0
 
 
-def _detectable(se: float, control: Arm, treatment: Arm, config: AnalysisConfig) -> Detectable:
-    """Return (reach + z_{power}) se, and its ratio to the control's mean.
+def _detectable(pivot: Pivot, se: float, alpha: float, config: AnalysisConfig) -> Detectable:
+    """Return (reach + z_{power}) se at a level, and its ratio to the control's mean.
 
-    The reach is z_{1 - alpha / 2}, or the confidence sequence's at the last look.
+    The reach is z_{1 - alpha / 2}, or the confidence sequence's at the last look, in the direction
+    in which skewness asks for more.
     """
-    reach = quantile(1 - config.alpha / 2, math.inf)
-    n = control.n + treatment.n
+    reach = quantile(1 - alpha / 2, math.inf)
+    n = pivot.control.n + pivot.treatment.n
     if config.boundary is not None and n > 0:
-        reach = config.boundary.multiplier(n)
-    size = (reach + quantile(POWER, math.inf)) * se
-    return Detectable(size, size / control.mean if control.mean > 0 else math.nan)
+        reach = config.boundary.multiplier(n, alpha)
+    size = (max(pivot.bend.reach(reach)) + quantile(POWER, math.inf)) * se
+    mean = pivot.control.mean
+    return Detectable(size, size / mean if mean > 0 else math.nan, alpha)
 
 
 def _events(control: Arm, treatment: Arm) -> int:

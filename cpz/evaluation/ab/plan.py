@@ -26,7 +26,7 @@ class PlanConfig:
 
     Attributes:
         split: share of each variant in any scale, the control first.
-        alpha: family-wise error rate over the variants (Bonferroni).
+        alpha: family-wise error rate over variants and metrics.
         power: wanted probability of finding the effect.
         effect: relative effect to find; None asks only what the window can show.
         units_per_day: units that enter the experiment each day, over all variants.
@@ -64,7 +64,7 @@ class PlanConfig:
 
     @property
     def design(self) -> Design:
-        """Return the comparison of the control with the smallest variant."""
+        """Return the comparison of the control with the smallest variant, for one metric."""
         total = math.fsum(self.split)
         shares = [share / total for share in self.split]
         n_comparisons = len(shares) - 1
@@ -128,7 +128,8 @@ class PlanResult:
 
     Attributes:
         alpha: family-wise error rate.
-        alpha_per_comparison: of each variant against the control.
+        alpha_per_comparison: of each variant and metric without a margin: Holm's first step, which
+            a test passes whatever the others show.
         power: wanted power.
         split: shares, the control first, adding up to 1.
         units_per_day: over all variants, or None.
@@ -213,8 +214,9 @@ def past_baselines(units: UnitTable, experiment: Experiment) -> dict[str, Past]:
 
 
 def plan(pasts: Mapping[str, Past], config: PlanConfig) -> PlanResult:
-    """Plan every metric."""
-    design = config.design
+    """Plan every metric; those without a margin share alpha, as they will in the analysis."""
+    n_metrics = max(sum(past.margin is None for past in pasts.values()), 1)
+    design = replace(config.design, alpha=config.design.alpha / n_metrics)
     total = math.fsum(config.split)
     return PlanResult(
         alpha=config.alpha,
@@ -223,13 +225,12 @@ def plan(pasts: Mapping[str, Past], config: PlanConfig) -> PlanResult:
         split=tuple(share / total for share in config.split),
         units_per_day=config.units_per_day,
         amounts={name: past.amount_unit for name, past in pasts.items() if past.amount_unit},
-        metrics={name: _plan_metric(past, config) for name, past in pasts.items()},
+        metrics={name: _plan_metric(past, config, design) for name, past in pasts.items()},
     )
 
 
-def _plan_metric(past: Past, config: PlanConfig) -> MetricPlan:
-    baseline, design = past.baseline, config.design
-    effect = config.effect
+def _plan_metric(past: Past, config: PlanConfig, design: Design) -> MetricPlan:
+    baseline, effect = past.baseline, config.effect
     chance: Chance = power
     if past.margin is not None:
         # a guardrail is no member of the family: its interval is at the full level

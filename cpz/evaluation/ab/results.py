@@ -116,10 +116,18 @@ class Sequential:
 
 @dataclass(frozen=True, slots=True)
 class Detectable:
-    """The smallest effect that would be found with 80 % power at these sizes."""
+    """The smallest effect that would be found with 80 % power at these sizes.
+
+    Attributes:
+        absolute: in the metric's unit, in the direction that needs more.
+        relative: the same over the control's mean.
+        alpha: the two-sided level that it is found at, which is the verdict's: of Holm's step where
+            the metric is of the family.
+    """
 
     absolute: float
     relative: float
+    alpha: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,8 +108,9 @@ def _difference(question: Question, evidence: Evidence) -> Judged:
         size = _three_digits(mde.absolute)
         if math.isfinite(mde.relative):
             size += f" ({mde.relative:.2%})"
+        level = f" at Holm's level of {mde.alpha:.2g}" if mde.alpha < question.alpha else ""
         return Verdict.NO_DIFFERENCE, (
-            f"{shown}; an effect of {size} would have been found with 80 % power"
+            f"{shown}; an effect of {size} would have been found with 80 % power{level}"
         )
     is_good = (evidence.estimate > 0) == (question.better == "higher")
     return (Verdict.BETTER if is_good else Verdict.WORSE), shown

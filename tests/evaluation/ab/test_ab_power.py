@@ -135,6 +135,22 @@ def test_several_variants_share_alpha_and_the_smallest_counts() -> None:
     assert (design.control_share, design.treatment_share) == pytest.approx((0.8, 0.1))
 
 
+def test_the_metrics_of_a_plan_share_alpha_and_guardrails_do_not() -> None:
+    past = Past(Baseline("mean", 10.0, 10.0))
+    config = PlanConfig(effect=0.1)
+    alone = plan({"a": past}, config)
+    guarded = plan({"a": past, "guard": Past(past.baseline, margin=-0.1)}, config)
+    ten = plan({f"m{i}": past for i in range(10)}, config)
+    assert alone.alpha_per_comparison == guarded.alpha_per_comparison == 0.05
+    assert ten.alpha_per_comparison == pytest.approx(0.005)
+    # 2 (2.807034 + .841621)^2 / .1^2 = 2662.5 an arm
+    assert ten.metrics["m3"].n == pytest.approx(2 * 2662.5, abs=10)
+    assert guarded.metrics["a"].n == alone.metrics["a"].n
+    assert plan({"guard": Past(past.baseline, margin=-0.1)}, config).metrics["guard"].n == (
+        guarded.metrics["guard"].n
+    )
+
+
 def test_a_guardrail_is_planned_for_its_margin() -> None:
     past = Past(Baseline("mean", 10.0, 10.0), margin=-0.1)
     found = plan({"guard": past}, PlanConfig(effect=0.5)).metrics["guard"]

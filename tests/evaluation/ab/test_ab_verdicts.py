@@ -9,6 +9,7 @@ import pytest
 
 from cpz.evaluation.ab.analyze import AnalysisConfig, analyze
 from cpz.evaluation.ab.confidence_sequence import Boundary
+from cpz.evaluation.ab.holm import holm_levels
 from cpz.evaluation.ab.results import Detectable, Verdict
 from cpz.evaluation.ab.skewness import bend_of, contrast_skewness, tail_errors
 from cpz.evaluation.ab.srm import sample_ratio
@@ -20,7 +21,7 @@ EVIDENCE = Evidence(
     p_value=0.001,
     p_value_holm=0.002,
     relative_ci=(0.01, 0.03),
-    mde=Detectable(0.5, 0.01),
+    mde=Detectable(0.5, 0.01, 0.05),
     n=500,
     events=None,
 )
@@ -143,6 +144,37 @@ def test_guardrails_are_not_in_holms_family(units: Any, spec: Any) -> None:
     assert found["guard"]["1"].p_value_holm is None
     assert found["guard"]["1"].verdict is Verdict.NON_INFERIOR
     assert found["alone"]["1"].p_value_holm == found["alone"]["1"].absolute.p_value
+
+
+def test_holms_levels_are_those_of_the_steps() -> None:
+    # .01 < .05 / 4, .015 < .05 / 3, .04 >= .05 / 2 ends the steps for it and for .5
+    assert holm_levels([0.5, 0.01, 0.04, 0.015], 0.05) == [0.025, 0.0125, 0.025, 0.05 / 3]
+    assert holm_levels([0.04], 0.05) == [0.05]
+    assert holm_levels([], 0.05) == []
+
+
+@pytest.mark.parametrize("boundary", [None, Boundary()])
+def test_what_would_have_been_found_is_at_the_verdicts_level(
+    units: Any, spec: Any, boundary: Boundary | None
+) -> None:
+    """Four metrics and a guardrail: z of .05 / 4 is 2.4977, of the guardrail 1.9600."""
+    rng = np.random.default_rng(2)
+    arm = np.arange(2_000) % 2
+    columns = {f"x{i}": 10 + rng.normal(0, 1, 2_000) for i in range(4)}
+    metrics: dict[str, Any] = {name: {"kind": "mean", "value": name} for name in columns}
+    metrics["guard"] = {"kind": "mean", "value": "x0", "non_inferiority": -0.01}
+    experiment = spec(metrics, time="day")
+    table = units(experiment, arm=arm, day=[1] * 2_000, **columns)
+    found = analyze(table, experiment, AnalysisConfig(boundary=boundary)).metrics
+    for name, alpha, z in (("x1", 0.0125, 2.49771), ("guard", 0.05, 1.959964)):
+        one = found[name]["1"]
+        reach = z if boundary is None else boundary.multiplier(2_000, alpha)
+        assert one.mde.alpha == pytest.approx(alpha)
+        assert one.mde.absolute == pytest.approx((reach + 0.841621) * one.absolute.se, rel=1e-5)
+    if boundary is not None:
+        # the reach is where the always-valid p-value is the level
+        assert boundary.p_value(boundary.multiplier(2_000, 0.0125), 2_000) == pytest.approx(0.0125)
+    assert "Holm's level of 0.013" in found["x1"]["1"].reason
 
 
 def test_a_planned_variant_without_units_is_a_mismatch_not_a_crash(units: Any, spec: Any) -> None:
