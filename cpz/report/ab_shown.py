@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from cpz.evaluation.ab.results import Comparison
+from cpz.evaluation.ab.results import Comparison, ExperimentResult
+
+#: Beside a verdict that Holm's correction made stand numbers that it did not touch.
+ALONE = "interval and p of each row alone, Holm's p over all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,16 @@ def shown_numbers(found: Comparison) -> ShownNumbers:
         side.relative.ci,
         side.absolute.p_value,
     )
+
+
+def adjusted_sentence(result: ExperimentResult) -> str:
+    """Say which rows are adjusted by a covariate and which are not; "" where all are alike."""
+    by_name = {
+        name: any(found.deciding for found in variants.values())
+        for name, variants in result.metrics.items()
+    }
+    adjusted = [name for name, is_adjusted in by_name.items() if is_adjusted]
+    if not adjusted or len(adjusted) == len(by_name):
+        return ""
+    plain = [name for name in by_name if name not in adjusted]
+    return f"Adjusted by a covariate: {', '.join(adjusted)}; as measured: {', '.join(plain)}."

@@ -36,6 +36,7 @@ def analyze(
     ],
     arguments: AnalyzeArguments,
     out: OutOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
     """Analyse an experiment: sample ratio first, then every metric and variant with a verdict.
@@ -45,8 +46,9 @@ def analyze(
         cpz ab analyze users.csv --metrics metrics.toml --split 90/10 --json
         cpz ab analyze users.csv --metrics metrics.toml --sequential --out report
     """
-    from cpz.cli.ab.runs import run_analyze
+    from cpz.cli.ab.runs import in_workspace, run_analyze
 
+    file, metrics = in_workspace(file, workspace), in_workspace(metrics, workspace)
     outcome, result = run_analyze(file, metrics, arguments, out)
 
     def render(console: "Console") -> None:
@@ -65,6 +67,7 @@ def plan(
         Path | None, typer.Argument(help="A past unit-level file to take the baselines from.")
     ] = None,
     metrics: MetricsOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
     """Say how many units and days an effect needs, and what a window can and cannot show.
@@ -74,9 +77,10 @@ def plan(
         cpz ab plan --kind mean --baseline 52 --sd 110 --effect 0.02 --split 80/10/10
         cpz ab plan past.parquet --metrics metrics.toml --effect 0.02 --days 14
     """
-    from cpz.cli.ab.runs import run_plan
+    from cpz.cli.ab.runs import in_workspace, run_plan
 
-    outcome, result = run_plan(file, metrics, arguments)
+    past, columns = (path and in_workspace(path, workspace) for path in (file, metrics))
+    outcome, result = run_plan(past, columns, arguments)
 
     def render(console: "Console") -> None:
         from cpz.report.terminal.ab import plan_tables  # late: --json needs no tables

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cpz.data.version import __version__
 from cpz.evaluation.ab.results import Comparison, ExperimentResult, Sequential, Verdict
-from cpz.report.ab_shown import shown_numbers
+from cpz.report.ab_shown import ALONE, adjusted_sentence, shown_numbers
 from cpz.report.ab_words import EXCHANGED, amounts_sentence
 from cpz.report.chart_values import (
     Interval,
@@ -152,7 +152,7 @@ def _metric_sections(result: ExperimentResult, truth: dict[str, float]) -> list[
         Section(
             "effects",
             "Effects",
-            "Treatment over control minus 1; adjusted by the covariate where there is one.",
+            f"Treatment over control minus 1: {ALONE}. {adjusted_sentence(result)}".rstrip(),
             (_effect_chart(result, truth), _effect_table(result)),
         )
     ]
@@ -246,7 +246,7 @@ def _effect_table(result: ExperimentResult) -> Table:
     is_followed = any(one.sequential for arms in result.metrics.values() for one in arms.values())
     source = "the deciding look of each sequence" if is_followed else f"one look ({result.test})"
     caption = (
-        f"Differences of {source}; Holm's p-values are what verdicts read. "
+        f"Differences of {source}: {ALONE}, which is what verdicts read. "
         f"{amounts_sentence(result.amounts)}"
     ).rstrip()
     return Table(columns, tuple(rows), caption, label_and_numbers(7))

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cpz.evaluation.ab.plan import MetricPlan, PlanResult
 from cpz.evaluation.ab.results import Comparison, ExperimentResult, Verdict
-from cpz.report.ab_shown import shown_numbers
+from cpz.report.ab_shown import ALONE, adjusted_sentence, shown_numbers
 from cpz.report.ab_words import EXCHANGED, amounts_sentence
 from cpz.report.format import (
     COUNT,
@@ -36,7 +36,9 @@ COLOURS = {
 
 def analysis_tables(result: ExperimentResult) -> tuple[RenderableType, ...]:
     """Return the sample ratio, then one line per metric and variant, then the reasons."""
-    return spaced((_sizes(result), _effects(result), *_amounts(result.amounts), _reasons(result)))
+    adjusted = adjusted_sentence(result)
+    notes = (*_amounts(result.amounts), *((Text(adjusted, style="dim"),) if adjusted else ()))
+    return spaced((_sizes(result), _effects(result), *notes, _reasons(result)))
 
 
 def _amounts(amounts: Mapping[str, str]) -> tuple[RenderableType, ...]:
@@ -56,7 +58,7 @@ def _sizes(result: ExperimentResult) -> RenderableType:
 
 def _effects(result: ExperimentResult) -> Table:
     columns = ("control", "relative", f"{1 - result.alpha:.0%} interval", "p", "Holm")
-    title = f"effects against {result.control}"
+    title = f"effects against {result.control}; {ALONE}"
     table = grid(title, "metric", "variant", *columns, "verdict", first=2)
     for name, variants in result.metrics.items():
         for variant, found in variants.items():
