@@ -6,6 +6,9 @@ Welch's degrees of freedom (Cohen 1988, section 2.2); the power counts both tail
 ten units in a variant Welch's degrees of freedom are themselves a rough guide: there the real power
 is up to four points lower.
 
+Of an analysis at every look the power is that of the confidence sequence at the last: a little less
+than that of any look.
+
 A guardrail asks something else: with no difference at all, how often does the interval of the
 relative change clear the margin m? That is one tail of (T - (1 + m) C), with noncentrality
 |m| mean / sqrt(s^2 (1 / (w_T n) + (1 + m)^2 / (w_C n))).
@@ -16,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cpz.evaluation.ab.arm import Arm
+from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.evaluation.ab.difference import degrees_of_freedom, quantile
 from cpz.ingest.experiments.metrics_file import Kind
 
@@ -63,12 +67,20 @@ class Design:
         treatment_share: the smallest variant's share.
         alpha: two-sided, of one comparison.
         power: the wanted probability of finding the effect.
+        boundary: of an analysis at every look; None for one look.
     """
 
     control_share: float
     treatment_share: float
     alpha: float
     power: float
+    boundary: Boundary | None = None
+
+    def reach(self, n: int, df: float) -> float:
+        """Return how many standard errors a comparison of n units must reach."""
+        if self.boundary is not None:
+            return self.boundary.multiplier(n, self.alpha)
+        return quantile(1 - self.alpha / 2, df)
 
 
 def power(baseline: Baseline, relative: float, n: float, design: Design) -> float:
@@ -89,8 +101,8 @@ def power(baseline: Baseline, relative: float, n: float, design: Design) -> floa
     if se == 0:
         return 1.0 if delta > 0 else design.alpha
     df = degrees_of_freedom(control, treatment, "welch")
-    if df > _NORMAL_FROM:
-        reach = quantile(1 - design.alpha / 2, math.inf)
+    if df > _NORMAL_FROM or design.boundary is not None:
+        reach = design.reach(control.n + treatment.n, math.inf)
         return float(ndtr(delta / se - reach) + ndtr(-delta / se - reach))
     return _noncentral(delta / se, df, design.alpha)
 
@@ -120,8 +132,8 @@ def non_inferiority_power(baseline: Baseline, margin: float, n: float, design: D
         return 1.0
     shift = abs(margin) / se
     df = degrees_of_freedom(control, treatment, "welch")
-    if df > _NORMAL_FROM:
-        return float(ndtr(shift - quantile(1 - design.alpha / 2, math.inf)))
+    if df > _NORMAL_FROM or design.boundary is not None:
+        return float(ndtr(shift - design.reach(control.n + treatment.n, math.inf)))
     return _above(quantile(1 - design.alpha / 2, df), shift, df)
 
 

@@ -94,7 +94,7 @@ def plan_tables(result: PlanResult) -> tuple[RenderableType, ...]:
     split = "/".join(f"{share:.3g}" for share in result.split)
     title = (
         f"plan: split {split}, alpha {result.alpha_per_comparison:.3g} a comparison, "
-        f"power {result.power:.0%}"
+        f"power {result.power:.0%}{', looked at again and again' * result.is_sequential}"
     )
     columns = ("baseline", "sd", "effect", "units", "days", "window shows", "power in window")
     table = grid(title, "metric", "kind", *columns, first=2)

@@ -12,6 +12,7 @@ from statsmodels.stats.power import TTestIndPower
 from cpz.data.errors import NotEnoughDataError, UsageError
 from cpz.evaluation.ab.analyze import analyze
 from cpz.evaluation.ab.arm import Arm
+from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.evaluation.ab.difference import TestSettings, absolute
 from cpz.evaluation.ab.plan import Past, PlanConfig, given_baseline, past_baselines, plan
 from cpz.evaluation.ab.power import (
@@ -23,6 +24,7 @@ from cpz.evaluation.ab.power import (
     sample_size,
 )
 from cpz.evaluation.ab.results import Verdict
+from cpz.evaluation.ab.sequential import Snapshot, follow
 
 EVEN = Design(0.5, 0.5, 0.05, 0.8)
 
@@ -149,6 +151,41 @@ def test_the_metrics_of_a_plan_share_alpha_and_guardrails_do_not() -> None:
     assert plan({"guard": Past(past.baseline, margin=-0.1)}, config).metrics["guard"].n == (
         guarded.metrics["guard"].n
     )
+
+
+def test_a_plan_for_every_look_has_the_reach_of_the_sequence() -> None:
+    past, guard = (
+        Past(Baseline("mean", 10.0, 10.0)),
+        Past(Baseline("mean", 10.0, 10.0), margin=-0.1),
+    )
+    once = PlanConfig(effect=0.1)
+    again = PlanConfig(effect=0.1, boundary=Boundary(5_000))
+    found = plan({"a": past, "guard": guard}, again)
+    assert found.is_sequential
+    for name, ratio in (("a", 2.0), ("guard", 1.81)):
+        n = found.metrics[name].n
+        assert n is not None
+        reach = Boundary(5_000).multiplier(n)
+        # (reach + .841621)^2 (1 + (1 + m)^2) / .1^2 an arm
+        assert n == pytest.approx(2 * ratio * (reach + 0.841621) ** 2 / 0.01, rel=2e-3)
+    assert plan({"a": past}, once).is_sequential is False
+
+
+@pytest.mark.slow
+def test_a_sequence_of_the_planned_size_finds_its_effect() -> None:
+    """400 experiments with 20 looks: at least the wanted power, and not much more."""
+    config = PlanConfig(effect=0.1, boundary=Boundary(5_000))
+    n = plan({"a": Past(Baseline("mean", 10.0, 10.0))}, config).metrics["a"].n
+    assert n is not None
+    rng, found, looks, runs = np.random.default_rng(1), 0, 20, 400
+    sizes = np.linspace(n / 2 / looks, n / 2, looks).astype(int)
+    for _ in range(runs):
+        x = [rng.normal(mean, 10.0, sizes[-1]) for mean in (10.0, 11.0)]
+        arms = [[Arm(int(m), v[:m].mean(), v[:m].var(ddof=1)) for v in x] for m in sizes]
+        snapshots = [Snapshot(str(one[0].n), one[0], one[1]) for one in arms]
+        found += follow(snapshots, Boundary(5_000)).p_value <= 0.05
+    # Binomial(400, .8): P(share < .75) = .006
+    assert 0.75 <= found / runs <= 0.92
 
 
 def test_a_guardrail_is_planned_for_its_margin() -> None:
