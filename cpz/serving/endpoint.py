@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from cpz.serving.callers import Callers
 from cpz.serving.context_rules import RequestError
-from cpz.serving.limits import ApiKeys, Limits, RateLimit
+from cpz.serving.limits import ApiKeys, Limits
 from cpz.serving.messages import Problem, Refused
 from cpz.serving.metrics import Metrics
 
@@ -47,7 +48,7 @@ class Gate:
     Attributes:
         limits: what is granted.
         keys: who may ask.
-        rate: how often.
+        callers: how often.
         metrics: what is counted.
         n_in_flight: requests under way.
         is_draining: whether the server is about to stop; answers then close their connection.
@@ -57,13 +58,13 @@ class Gate:
     limits: Limits
     keys: ApiKeys
     metrics: Metrics
-    rate: RateLimit = field(init=False)
+    callers: Callers = field(init=False)
     n_in_flight: int = 0
     is_draining: bool = False
     reading: dict["asyncio.Task[Any]", float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.rate = RateLimit(self.limits.rate_per_s)
+        self.callers = Callers(self.limits.rate_per_s)
 
     def give_up_bodies(self, now_s: float) -> None:
         """End the wait for bodies whose deadline has passed; their requests get a 408."""
@@ -75,16 +76,10 @@ class Gate:
 
     def admit(self, headers: dict[bytes, bytes], client: str, now_s: float) -> None:
         """Let a request in, or raise `RequestError`: 401, 413, 429 or 503."""
-        key = headers.get(b"x-api-key")
-        if not self.keys.accepts(key):
-            hint = "send a known key in the header x-api-key"
-            raise RequestError("the API key is missing or unknown", hint=hint, status=401)
+        self.callers.admit(self.keys, headers.get(b"x-api-key"), client, now_s)
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.limits.body_bytes:
             raise _too_large(self.limits)
-        if not self.rate.allows(key.decode("latin-1") if key else client, now_s):
-            hint = f"ask at most {self.limits.rate_per_s:g} times a second"
-            raise RequestError("too many requests", hint=hint, status=429)
         if self.n_in_flight > self.limits.in_flight:  # this one is counted already
             raise RequestError("too many requests at once", hint="try again soon", status=503)
 

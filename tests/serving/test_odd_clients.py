@@ -208,3 +208,17 @@ def test_a_log_that_cannot_be_written_turns_readiness_off_and_fails_no_request(
     assert code == 0
     served = msgspec.json.decode(out)["result"]["served"]
     assert (served["n_lines"], served["n_unlogged"]) == (4, 0)
+
+
+def test_an_unverified_key_neither_frees_a_client_nor_locks_another_out(start: Start) -> None:
+    server = start("--rate-limit", "2", "--trusted-proxy", "127.0.0.1")
+
+    def status(name: str, address: str, key: str) -> int:
+        headers = {"x-forwarded-for": address} | ({"x-api-key": key} if key else {})
+        return int(server.call("/v1/recommend", body(name), **headers).status)
+
+    for number in range(4):
+        status(f"other{number}", "198.51.100.9", "192.0.2.1")
+    assert status("honest", "192.0.2.1", "") == 200
+    statuses = [status(f"r{number}", "192.0.2.2", f"r{number}") for number in range(8)]
+    assert 429 in statuses
