@@ -60,6 +60,10 @@ class Metrics:
         self._requests[route, _STATUS[status]] += 1
         self._seconds[route].add(seconds)
 
+    def unparsed(self, status: int) -> None:
+        """Count the refusal of what was no request: no endpoint saw it."""
+        self._requests["unparsed", _STATUS[status]] += 1
+
     def decided(self, version: str, placement: str, reason: str) -> None:
         """Count one decision."""
         self._decisions[version, placement, reason] += 1

@@ -12,8 +12,10 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -171,7 +173,7 @@ def run(
     config = uvicorn.Config(
         FastLane(app),
         loop="uvloop",
-        http=HttpConnection,
+        http=cast("type[HttpConnection]", partial(HttpConnection, count=gate.metrics.unparsed)),
         # the middleware costs every request a look at its headers, and believes a false address
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),

@@ -222,3 +222,25 @@ def test_an_unverified_key_neither_frees_a_client_nor_locks_another_out(start: S
     assert status("honest", "192.0.2.1", "") == 200
     statuses = [status(f"r{number}", "192.0.2.2", f"r{number}") for number in range(8)]
     assert 429 in statuses
+
+
+def test_a_trailer_authenticates_nobody_and_moves_nobody(start: Start, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.txt"
+    keys.write_text("sesame\n")
+    server = start("--api-key-file", str(keys), "--rate-limit", "2", "--trusted-proxy", "127.0.0.1")
+    statuses = []
+    for number in range(4):
+        content = body(f"t{number}")
+        trailers = b"x-api-key: sesame\r\nx-forwarded-for: 192.0.2.%d\r\n" % number
+        whole = HEAD + b"x-forwarded-for: 192.0.2.99\r\ntransfer-encoding: chunked\r\n\r\n"
+        whole += b"%x\r\n%s\r\n0\r\n%s\r\n" % (len(content), content, trailers)
+        one = Client(server.url).send(whole)
+        statuses.append(one.socket.recv(4096)[9:12])
+        one.socket.close()
+    assert statuses[0] == b"401"
+    assert set(statuses) == {b"401", b"429"}
+    one = Client(server.url).send(b"nonsense\r\n\r\n")
+    assert b'"code":"not_http"' in one.read()
+    one.socket.close()
+    text = server.call("/metrics").json
+    assert b'cpz_requests_total{route="unparsed",status="400"} 1.0' in text
