@@ -54,6 +54,9 @@ class JoinedWrites(asyncio.Transport):
     Args:
         transport: what is written to.
         loop: its loop.
+
+    Attributes:
+        is_full: whether reading waits until this is set to False, whoever asks for it.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -61,6 +64,7 @@ class JoinedWrites(asyncio.Transport):
         self._transport = transport
         self._loop = loop
         self._held = b""
+        self.is_full = False
 
     def write(self, data: Any) -> None:
         """Hold data back, or write it behind what was held."""
@@ -100,8 +104,9 @@ class JoinedWrites(asyncio.Transport):
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read again."""
-        self._transport.resume_reading()
+        """Read again, unless enough is here."""
+        if not self.is_full:
+            self._transport.resume_reading()
 
 
 class HttpConnection(HttpToolsProtocol):
@@ -138,7 +143,8 @@ class HttpConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a transport (asyncio)."""
         self.waits_since_s = self.loop.time()
-        super().connection_made(JoinedWrites(transport, self.loop))
+        self._joined = JoinedWrites(transport, self.loop)
+        super().connection_made(self._joined)
 
     def data_received(self, data: bytes) -> None:
         """Read (asyncio)."""
@@ -188,6 +194,8 @@ class HttpConnection(HttpToolsProtocol):
         super().on_headers_complete()
         self._is_in_body = True
         self._n_due += 1
+        # uvicorn reads on whenever a request asks for its body, however many wait behind it
+        self._joined.is_full = bool(self.pipeline)
         # the request keeps its list; the parser reports trailers as headers, and they end here
         self.headers = []
 
@@ -211,6 +219,9 @@ class HttpConnection(HttpToolsProtocol):
         """Go on with the next request (uvicorn), or end where nothing more can be read."""
         self._n_due -= 1
         super().on_response_complete()
+        if self._joined.is_full and not self.pipeline:
+            self._joined.is_full = False
+            self._joined.resume_reading()
         if self._is_ending and not self._n_due:
             self._close()
 

@@ -27,6 +27,7 @@ class Recorded(asyncio.Transport):
         super().__init__({"peername": ("192.0.2.1", 9), "sockname": ("192.0.2.2", 80)})
         self.writes: list[bytes] = []
         self.is_closed = False
+        self.reads = True
 
     def write(self, data: Any) -> None:
         self.writes.append(bytes(data))
@@ -37,9 +38,11 @@ class Recorded(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.is_closed
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.reads = False
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.reads = True
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
@@ -249,6 +252,24 @@ def test_answers_that_are_due_come_before_a_refusal(bad: bytes, status: int) -> 
     ]
     assert b"content-type: application/json\r\n" in found
     assert (counted, is_closed) == ([status], True)
+
+
+def test_who_pipelines_is_read_again_when_all_is_answered() -> None:
+    async def run() -> list[tuple[int, bool]]:
+        below = Recorded()
+        made = connection(below, Echo())
+        made.data_received(b"".join(POST % (n, b"") for n in range(9)))
+        found = [(len(made.pipeline), below.reads)]
+        while made.tasks:
+            await asyncio.sleep(0)
+            found.append((len(made.pipeline), below.reads))
+        made.connection_lost(None)
+        return found
+
+    found = asyncio.run(run())
+    assert not any(reads for n_waiting, reads in found if n_waiting)
+    assert found[0] == (8, False)
+    assert found[-1] == (0, True)
 
 
 def test_a_request_is_never_answered_twice() -> None:
