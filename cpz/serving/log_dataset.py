@@ -16,11 +16,14 @@ import polars as pl
 import pyarrow as pa
 
 from cpz.data.arrow_tables import to_arrow
+from cpz.data.check import check_dataset
 from cpz.data.dataset import Dataset, build
-from cpz.data.errors import NotEnoughDataError, UsageError
+from cpz.data.errors import DataError, NotEnoughDataError, UsageError
+from cpz.data.findings import Status
 from cpz.data.manifest import Recipe, read_manifest
 from cpz.data.tables import CATEGORY, SCHEMAS, SHOPPERS
 from cpz.data.workspace import Workspace
+from cpz.features.assemble import decided_placements, decision_batch
 from cpz.features.declarations import Source
 from cpz.features.online import event_schema
 from cpz.features.shopper_state import Id
@@ -80,6 +83,7 @@ def publish(
         NotFoundError: there is no such log.
         NotEnoughDataError: it holds no decision.
         UsageError: the dataset's name belongs to other data.
+        DataError: readers would refuse the dataset; an earlier one stays as it was.
     """
     content = read_log(workspace, log)
     _refuse_other_data(workspace, name, log)
@@ -106,16 +110,32 @@ def publish(
         for table, frame in frames.items()
         if len(frame)
     }
-    dataset = build(workspace, name, recipe, [lambda: tables])
+    rows = {table: found.num_rows for table, found in tables.items()}
+    dataset = build(
+        workspace, name, recipe, [lambda: tables], lambda made: _accept(made, log, models)
+    )
     result = PublishResult(
         log=log,
         dataset=name,
-        rows={table: rows.num_rows for table, rows in tables.items()},
+        rows=rows,
         n_without_feedback=int(frames["decisions"]["converted"].null_count()),
         n_context_only=sum(line.context_only for line in decisions),
         n_cut_lines=content.n_cut,
     )
     return dataset, result
+
+
+def _accept(made: Dataset, log: str, models: Sequence[ServedModel]) -> None:
+    """Read a dataset as its readers will, or raise `DataError`: a yes here must hold there."""
+    for finding in check_dataset(made).findings:
+        if finding.status == Status.RED:
+            raise DataError(
+                f"log {log!r} makes no sound dataset: {finding.message}",
+                hint="mend or remove the lines concerned, and publish again",
+            )
+    features = {feature.name: feature for model in models for feature in model.features}
+    for placement in decided_placements(made):
+        decision_batch(made, placement, list(features.values()))
 
 
 def _frames(lines: Sequence[LogLine], models: Sequence[ServedModel]) -> dict[str, pl.DataFrame]:

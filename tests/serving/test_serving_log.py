@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -31,6 +32,7 @@ from cpz.serving.messages import (
 from cpz.serving.served_model import ServedModel
 from cpz.serving.service import Service
 
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "serving"
 T_US = 1_700_500_000_000_000
 LINE = FeedbackLine(FeedbackItem(1, converted=True), 5)
 
@@ -164,6 +166,33 @@ def test_more_devices_than_categories_can_hold_make_no_log_unreadable(
     assert kept.drop_nulls().n_unique() == MAX_CATEGORIES
     assert kept[0] == kept[-1] == "mobile"
     assert "sessions.device" in made.manifest.recipe.notes[1]
+
+
+def test_ids_of_both_types_in_an_older_log_are_one(
+    served: ServedModel, workspace: Workspace, trained: TrainedModel
+) -> None:
+    folder = workspace.ensure(workspace.root / "serving" / "mixed")
+    shutil.copy(FIXTURES / "mixed-ids.jsonl", folder / "log-000001.jsonl")
+    made, result = publish(workspace, "mixed", "mixed", (served,))
+    assert result.rows == {"shoppers": 1, "sessions": 1, "decisions": 6}
+    assert decision_batch(made, "payment", trained.features).ids["shopper_id"].to_list() == [5, 5]
+
+
+def test_what_readers_would_refuse_is_not_published(
+    service: Service, served: ServedModel, workspace: Workspace
+) -> None:
+    service.log = log = open_log(workspace, "unsound")
+    body = {"request_id": "a", "shopper_id": 5, "session_id": 0}
+    (line, *_) = service.decider.decide(msgspec.convert(body, Recommend), None, T_US).lines
+    log.append([line])
+    log.write()
+    before, _ = publish(workspace, "unsound", "unsound", (served,))
+    log.append([msgspec.structs.replace(line, decision_id=1, action="cheque")])
+    log.close()
+    with pytest.raises(DataError, match=r"cheque|action"):
+        publish(workspace, "unsound", "unsound", (served,))
+    assert open_dataset(workspace, "unsound").manifest.digest == before.manifest.digest
+    assert not list(before.path.glob(".staging-*"))
 
 
 def test_publishing_never_replaces_other_data(

@@ -294,6 +294,25 @@ def test_ids_of_both_kinds_may_meet_at_one_time(service: Service) -> None:
     assert dict(zip(state.plan.names, state.values(T_US), strict=True))["sessions_28d"] == 4
 
 
+def test_a_shopper_is_one_however_the_id_is_written(service: Service) -> None:
+    seen = {"received_at_us": T_US - 5}
+    items = [event(shopper_id=i, event_id=e, **seen) for i, e in ((5, 1), ("5", 2))]
+    taken = [observe(service, item) for item in items]
+    assert [answer["accepted"] for answer in taken] == [1, 1]
+    assert observe(service, event(event_id="1", **seen))["repeated"] == 1
+    bodies = [
+        msgspec.json.encode(BASE | {"request_id": f"q{i!r}", "shopper_id": i, "session_id": s})
+        for i, s in ((5, 50), ("5", "50"))
+    ]
+    for body in bodies:
+        asyncio.run(service.recommend(body, lambda: False))
+    service.log.close()
+    (path,) = service.log.folder.glob("*.jsonl")
+    lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()][2:]
+    assert {(line["shopper_id"], line["session_id"]) for line in lines} == {(5, 50)}
+    assert [line["features"]["sessions_28d"] for line in lines] == [2, 2]
+
+
 @pytest.mark.parametrize("raw", [b'"\\ud800"', b'"\xed\xa0\x80"', b"1e999", b"9223372036854775808"])
 def test_values_that_no_column_holds_are_refused(service: Service, raw: bytes) -> None:
     body = msgspec.json.encode(BASE).replace(b'"mobile"', raw)
