@@ -72,6 +72,15 @@ class Service:
         Raises:
             RequestError: 400, 409 or 422; 504 where the deadline has passed before scoring.
         """
+        reply = await self._reply(body, is_late)
+        await self._logged()
+        return reply
+
+    async def _logged(self) -> None:
+        if self.log.sync == "always":
+            await self.log.committed()
+
+    async def _reply(self, body: bytes, is_late: Callable[[], bool]) -> bytes:
         request = decode(_RECOMMEND, body)
         mark = fingerprint(body)
         earlier, state = self._replies.get(request.request_id), None
@@ -119,6 +128,7 @@ class Service:
         n_repeated = len(batch) - len(fresh)
         self.metrics.count("events", len(fresh))
         self.metrics.count("events_repeated", n_repeated)
+        await self._logged()
         return _ENCODER.encode(Accepted(len(fresh), n_repeated))
 
     async def feedback(self, body: bytes) -> bytes:
@@ -127,6 +137,7 @@ class Service:
         received_us = now_us()
         self.log.append(FeedbackLine(item, received_us) for item in batch)
         self.metrics.count("feedback", len(batch))
+        await self._logged()
         return _ENCODER.encode(Accepted(len(batch)))
 
     def _doubt(self, batch: Sequence[EventItem], received_us: int) -> None:

@@ -3,6 +3,10 @@
 import asyncio
 import os
 import shutil
+import stat
+import threading
+import time
+from collections.abc import Coroutine
 from pathlib import Path
 
 import msgspec
@@ -20,6 +24,7 @@ from cpz.serving import decision_log
 from cpz.serving.decision_log import DecisionLog, open_log, read_log
 from cpz.serving.load.visits import event_items, visit_requests
 from cpz.serving.log_dataset import MAX_CATEGORIES, publish
+from cpz.serving.log_sync import LogSync
 from cpz.serving.messages import (
     EventItem,
     EventLine,
@@ -294,6 +299,150 @@ def test_a_file_deleted_under_the_server_is_begun_again(tmp_path: Path) -> None:
     log.close()
     (path,) = tmp_path.glob("log-*.jsonl")
     assert path.read_bytes() == msgspec.json.encode(LINE) + b"\n"
+
+
+class FullDisk:
+    """`os.write` on a disk that has room for so many bytes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        self.room = room
+        self._write = os.write
+        monkeypatch.setattr(os, "write", self)
+
+    def __call__(self, descriptor: int, data: bytes) -> int:
+        if not self.room:
+            raise OSError(28, "No space left on device")
+        n_written = self._write(descriptor, bytes(data[: self.room]))
+        self.room -= n_written
+        return n_written
+
+
+@pytest.mark.parametrize("what", ["nothing", "deleted", "emptied"])
+def test_a_line_that_a_full_disk_has_cut_is_whole_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    lines = [FeedbackLine(FeedbackItem(n, converted=True), 5) for n in range(4)]
+    whole = [msgspec.json.encode(line) + b"\n" for line in lines]
+    disk = FullDisk(monkeypatch, room=len(whole[0]) + 7)
+    log = DecisionLog(tmp_path)
+    log.append(lines[:2])
+    log.write()
+    log.append(lines[2:])
+    log.write()
+    assert (log.n_lines, log.n_failed) == (1, 3)
+    (path,) = tmp_path.glob("log-*.jsonl")
+    assert path.read_bytes() == whole[0] + whole[1][:7]
+    if what == "deleted":
+        path.unlink()
+    elif what == "emptied":
+        os.truncate(path, 0)
+    disk.room = 10_000
+    log.close()
+    assert (log.n_lines, log.n_failed) == (4, 0)
+    found = sorted(tmp_path.glob("log-*.jsonl"))[-1].read_bytes()
+    assert found == b"".join(whole if what == "nothing" else whole[1:])
+
+
+class Syncs:
+    """`os.fsync` that counts, and waits while `goes_on` is not set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.n = 0
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        monkeypatch.setattr(os, "fsync", self)
+
+    def __call__(self, descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            assert self.goes_on.wait(10)
+            self.n += 1
+
+
+@pytest.mark.parametrize(("sync", "n_before_the_end"), [("interval", 2), ("off", 0)])
+def test_lines_are_brought_to_the_disk_every_second_or_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sync: LogSync, n_before_the_end: int
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    syncs = Syncs(monkeypatch)
+    log = DecisionLog(tmp_path, sync)
+    found = []
+    for second in (0.0, 0.9, 1.1, 1.9, 2.2, 3.4):
+        now[0] = 100.0 + second
+        if second < 3:  # nothing new after that
+            log.append([LINE])
+        log.write()
+        log._disk.submit(int).result()  # what was in the queue is done
+        found.append(syncs.n)
+    assert found[-1] == n_before_the_end
+    assert found == sorted([0, 0, 1, 1, 2, 2] if sync == "interval" else [0] * 6)
+    log.close()
+    assert syncs.n == n_before_the_end + 1
+
+
+def test_who_waits_for_the_disk_goes_on_after_it_and_shares_one_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs = Syncs(monkeypatch)
+    log = DecisionLog(tmp_path, "always")
+
+    async def run() -> list[bool]:
+        syncs.goes_on.clear()
+        log.append([LINE])
+        first = asyncio.create_task(log.committed())
+        await asyncio.sleep(0.01)
+        log.append([LINE, LINE])
+        later = [asyncio.create_task(log.committed()) for _ in range(20)]
+        await asyncio.sleep(0.01)
+        is_early = [task.done() for task in (first, *later)]
+        later.pop().cancel()  # a client that leaves takes nobody along
+        syncs.goes_on.set()
+        await asyncio.gather(first, *later)
+        return is_early
+
+    assert not any(asyncio.run(run()))
+    assert (syncs.n, log.n_lines) == (2, 3)
+    log.close()
+
+
+@pytest.mark.parametrize("call", ["recommend", "observe", "feedback"])
+def test_no_answer_comes_before_its_line_is_on_disk(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, call: str
+) -> None:
+    syncs = Syncs(monkeypatch)
+    service.log = DecisionLog(tmp_path, "always")
+    item = {"event_id": 1, "session_id": 5, "shopper_id": 5, "type": "purchased"}
+    bodies: dict[str, dict[str, object]] = {
+        "recommend": {"request_id": "a", "shopper_id": 5, "session_id": 5},
+        "observe": {"events": [item | {"occurred_at_us": T_US}]},
+        "feedback": {"feedback": [{"session_id": 5, "clicked": True}]},
+    }
+    body = msgspec.json.encode(bodies[call])
+
+    def asked() -> Coroutine[None, None, bytes]:
+        if call == "recommend":
+            return service.recommend(body, lambda: False)
+        return service.observe(body) if call == "observe" else service.feedback(body)
+
+    async def run() -> None:
+        syncs.goes_on.clear()
+        tasks = [asyncio.create_task(asked()) for _ in range(2)]  # the second is a repeat
+        await asyncio.sleep(0.02)
+        assert not any(task.done() for task in tasks)
+        syncs.goes_on.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert syncs.n >= 1
+    service.log.close()
+
+
+def test_nobody_else_may_read_the_log(tmp_path: Path) -> None:
+    log = DecisionLog(tmp_path)
+    log.append([LINE])
+    log.close()
+    (path,) = tmp_path.glob("log-*.jsonl")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_two_servers_share_a_folder(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,20 @@ def test_sigterm_under_load_loses_no_request(
     assert len(set(ids)) == result.n_ok
 
 
+def test_what_was_answered_is_logged_though_the_server_is_killed(
+    start: Start, workspace: Workspace
+) -> None:
+    server = start("--log-sync", "always")
+    log = max((workspace.root / "serving").iterdir(), key=lambda path: path.stat().st_ctime).name
+    for number in range(30):
+        reply = server.call("/v1/recommend", BASE | {"request_id": f"k{number}"})
+        assert reply.status == 200
+    server.process.kill()
+    server.process.wait()
+    lines = [x for x in read_log(workspace, log).lines if isinstance(x, DecisionLine)]
+    assert [line.request_id for line in lines] == [f"k{number}" for number in range(30)]
+
+
 def test_redis_killed_and_restarted_under_load(start: Start, dataset: Dataset, redis: Any) -> None:
     server = start("--store", redis.url, "--store-timeout-ms", "200")
     thread, found = load_in_background(

@@ -69,7 +69,9 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
     decider = Decider(load_routing(arguments, workspace), arguments.seed, arguments.cache)
     metrics = Metrics()
     store = make_store(arguments, decider, metrics.count)
-    service = Service(decider, store, open_log(workspace, arguments.log), metrics)
+    service = Service(
+        decider, store, open_log(workspace, arguments.log, arguments.log_sync), metrics
+    )
     gate = Gate(_limits(arguments), keys, metrics)
     listener = bind(Address(arguments.host, arguments.port))
     urls: list[str] = []
