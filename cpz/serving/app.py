@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cpz.data.version import __version__
 from cpz.serving.endpoint import Call, Endpoint, Gate, problem
+from cpz.serving.exchange import Exchange
 from cpz.serving.messages import (
     Accepted,
     Events,
@@ -120,7 +121,7 @@ class FastLane:
 
 
 def _without_deadline(call: Callable[[bytes], Any]) -> Call:
-    async def answer(body: bytes, is_late: Callable[[], bool]) -> bytes:
+    async def answer(body: bytes, exchange: Exchange) -> bytes:
         return bytes(await call(body))
 
     return answer

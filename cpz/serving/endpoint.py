@@ -12,12 +12,13 @@ from starlette.types import Receive, Scope, Send
 
 from cpz.serving.callers import Callers
 from cpz.serving.context_rules import RequestError
+from cpz.serving.exchange import Exchange
 from cpz.serving.limits import ApiKeys, Limits
 from cpz.serving.messages import Problem, Refused
 from cpz.serving.metrics import Metrics
 
-#: A call on a body; the second argument tells whether the deadline has passed.
-Call = Callable[[bytes, Callable[[], bool]], Awaitable[bytes]]
+#: A call on a body.
+Call = Callable[[bytes, Exchange], Awaitable[bytes]]
 
 _log = logging.getLogger("cpz.serving")
 
@@ -102,14 +103,14 @@ class Endpoint:
         """Answer one request."""
         started_s = time.perf_counter()
         gate = self._gate
+        exchange = Exchange(started_s + gate.limits.deadline_s)
         status = 200
         gate.n_in_flight += 1
         try:
             client = scope["client"]
             gate.admit(dict(scope["headers"]), client[0] if client else "", started_s)
-            deadline_s = started_s + gate.limits.deadline_s
-            body = await _read(receive, gate, deadline_s)
-            answer = await self._call(body, lambda: time.perf_counter() > deadline_s)
+            body = await _read(receive, gate, exchange.deadline_s)
+            answer = await self._call(body, exchange)
         except RequestError as error:
             status = error.status
             answer = problem(status, error.message, error.hint)
@@ -122,7 +123,8 @@ class Endpoint:
             answer = problem(status, "the server failed on this request", "its log says where")
         finally:
             gate.n_in_flight -= 1
-        gate.metrics.answered(self._route, status, time.perf_counter() - started_s)
+        seconds = time.perf_counter() - started_s
+        gate.metrics.answered(self._route, status, seconds, exchange.model)
         await reply(send, status, answer, is_last=gate.is_draining or status in (408, 413))
 
 

@@ -3,7 +3,7 @@
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from cpz.features.shopper_state import Event, Id
 from cpz.serving.context_rules import RequestError
 from cpz.serving.decider import Answer, Decider
 from cpz.serving.decision_log import DecisionLog
+from cpz.serving.exchange import Exchange
 from cpz.serving.messages import (
     Accepted,
     EventItem,
@@ -25,7 +26,7 @@ from cpz.serving.messages import (
     Place,
     Recommend,
 )
-from cpz.serving.metrics import Metrics
+from cpz.serving.metrics import Metrics, ModelLabels
 from cpz.serving.store import Reply, ReplyMemory, Store, StoreUnavailableError, fingerprint
 
 T = TypeVar("T")
@@ -66,13 +67,13 @@ class Service:
         #: Events of which nobody knows whether the store has taken them: it failed half-way.
         self._unsure: OrderedDict[Id, EventLine] = OrderedDict()
 
-    async def recommend(self, body: bytes, is_late: Callable[[], bool]) -> bytes:
+    async def recommend(self, body: bytes, exchange: Exchange) -> bytes:
         """Answer a request for decisions; a repeated one gets the same bytes.
 
         Raises:
             RequestError: 400, 409 or 422; 504 where the deadline has passed before scoring.
         """
-        reply = await self._reply(body, is_late)
+        reply = await self._reply(body, exchange)
         await self._logged()
         return reply
 
@@ -80,8 +81,10 @@ class Service:
         if self.log.sync == "always":
             await self.log.committed()
 
-    async def _reply(self, body: bytes, is_late: Callable[[], bool]) -> bytes:
+    async def _reply(self, body: bytes, exchange: Exchange) -> bytes:
         request = decode(_RECOMMEND, body)
+        model = self.decider.model_for(request)
+        exchange.model = model.labels
         mark = fingerprint(body)
         earlier, state = self._replies.get(request.request_id), None
         if earlier is None:
@@ -94,14 +97,14 @@ class Service:
             earlier = self._replies.get(request.request_id) or earlier
         if earlier is not None:
             return self._repeat(request, earlier, mark)
-        if is_late():
+        if exchange.is_late():
             raise RequestError("the deadline has passed", hint="ask for more time", status=504)
-        answer = self.decider.decide(request, state, now_us())
+        answer = self.decider.decide(request, state, now_us(), model)
         reply = _ENCODER.encode(answer.reply)
         kept = Reply(mark, reply)
         self._replies.put(request.request_id, kept)
         self.store.remember(request.request_id, kept)
-        self._record(answer)
+        self._record(answer, model.labels)
         return reply
 
     async def observe(self, body: bytes) -> bytes:
@@ -172,10 +175,12 @@ class Service:
         self.metrics.count("requests_repeated")
         return earlier.body
 
-    def _record(self, answer: Answer) -> None:
+    def _record(self, answer: Answer, model: ModelLabels) -> None:
         self.log.append(answer.lines)
+        if answer.reply.context_only:
+            self.metrics.fell_back(model)
         for item in answer.reply.placements:
-            self.metrics.decided(answer.reply.version, item.placement, item.reasons[0])
+            self.metrics.decided(model, item.placement, item.reasons[0])
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

@@ -88,6 +88,8 @@ def test_once_answers_the_same_request_the_same(cli: Cli, workspace: Path, tmp_p
         (("--model", "v9"), 5, "v9"),
         (("--model", "nobody@champion"), 5, "nobody"),
         (("--canary", "v9"), 5, "v9"),
+        (("--canary", "v1"), 2, "the champion"),
+        (("--model", "v1", "--canary", "default@champion"), 2, "the champion"),
         (("--policy", "greddy"), 2, "greedy"),
         (("--store", "mongo://x"), 2, "memory://"),
         (("--store", "redis://127.0.0.1:many"), 2, "redis://HOST:PORT"),

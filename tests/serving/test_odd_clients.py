@@ -243,4 +243,4 @@ def test_a_trailer_authenticates_nobody_and_moves_nobody(start: Start, tmp_path:
     assert b'"code":"not_http"' in one.read()
     one.socket.close()
     text = server.call("/metrics").json
-    assert b'cpz_requests_total{route="unparsed",status="400"} 1.0' in text
+    assert b'cpz_requests_total{model="",route="unparsed",status="400",' in text

@@ -22,6 +22,7 @@ from cpz.features.assemble import decision_batch
 from cpz.models.trained import TrainedModel
 from cpz.serving import decision_log
 from cpz.serving.decision_log import DecisionLog, open_log, read_log
+from cpz.serving.exchange import Exchange
 from cpz.serving.load.visits import event_items, visit_requests
 from cpz.serving.log_dataset import MAX_CATEGORIES, publish
 from cpz.serving.log_sync import LogSync
@@ -54,7 +55,7 @@ def served_log(service: Service, workspace: Workspace, dataset: Dataset, name: s
         for begin in range(0, len(items), 1000):
             await service.observe(msgspec.json.encode(Events(items[begin : begin + 1000])))
         for request in requests:
-            await service.recommend(msgspec.json.encode(request), lambda: False)
+            await service.recommend(msgspec.json.encode(request), Exchange())
         await service.feedback(msgspec.json.encode(Feedback(outcomes[:500])))
         await service.feedback(msgspec.json.encode(Feedback(outcomes[500:])))
 
@@ -97,7 +98,7 @@ def test_a_log_without_events_still_evaluates(
     for number in range(200):
         body = {"request_id": f"a{number}", "shopper_id": f"s{number % 50}", "session_id": number}
         body |= {"context": {"country": "NL", "n_items": 2}}
-        asyncio.run(service.recommend(msgspec.json.encode(body), lambda: False))
+        asyncio.run(service.recommend(msgspec.json.encode(body), Exchange()))
     bought = [FeedbackItem(number, converted=True) for number in range(0, 200, 3)]
     asyncio.run(service.feedback(msgspec.json.encode(Feedback(bought))))
     service.log.close()
@@ -138,7 +139,7 @@ def test_later_feedback_replaces_what_it_tells(
     service.log = open_log(workspace, tmp_path.name)
     body = {"request_id": "a", "shopper_id": 5, "session_id": 50}
     body |= {"placements": [{"placement": "payment"}]}
-    reply = asyncio.run(service.recommend(msgspec.json.encode(body), lambda: False))
+    reply = asyncio.run(service.recommend(msgspec.json.encode(body), Exchange()))
     (decided,) = msgspec.json.decode(reply)["placements"]
     for item in told:
         about = {"decision_id": decided["decision_id"]} if item.get("decision") else {}
@@ -421,7 +422,7 @@ def test_no_answer_comes_before_its_line_is_on_disk(
 
     def asked() -> Coroutine[None, None, bytes]:
         if call == "recommend":
-            return service.recommend(body, lambda: False)
+            return service.recommend(body, Exchange())
         return service.observe(body) if call == "observe" else service.feedback(body)
 
     async def run() -> None:
@@ -471,7 +472,7 @@ def test_what_is_later_counts_in_whatever_file_it_stands(
     def decide(request: str, n_items: int, t_us: int) -> None:
         body = {"request_id": request, "shopper_id": 5, "session_id": 50, "decided_at_us": t_us}
         body |= {"context": {"n_items": n_items}, "placements": [{"placement": "payment"}]}
-        asyncio.run(service.recommend(msgspec.json.encode(body), lambda: False))
+        asyncio.run(service.recommend(msgspec.json.encode(body), Exchange()))
 
     def event(received_us: int) -> EventLine:
         return EventLine(EventItem(1, 50, 5, T_US - 9, "session_started"), received_us)

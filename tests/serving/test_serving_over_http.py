@@ -70,8 +70,10 @@ def test_the_surface_and_its_refusals(start: Start, tmp_path: Path) -> None:
     statuses = [server.call("/v1/feedback", feedback, **key).status for _ in range(40)]
     assert set(statuses) == {200, 429}
     text = server.call("/metrics").json.decode()
-    assert 'cpz_requests_total{route="/v1/recommend",status="200"} 1.0' in text
-    assert 'cpz_requests_total{route="/v1/recommend",status="413"} 1.0' in text
+    whose = 'cpz_requests_total{model="default",route="/v1/recommend",status="200",'
+    assert whose + 'variant="champion",version="v1"} 1.0' in text
+    nobody = 'cpz_requests_total{model="",route="/v1/recommend",status="413",variant="",version=""}'
+    assert f"{nobody} 1.0" in text
     code, out = server.stop()
     assert code == 0
     assert msgspec.json.decode(out)["schema"] == "cpz.serve/1"

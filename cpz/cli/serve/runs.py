@@ -46,6 +46,11 @@ def load_routing(arguments: ServeArguments, workspace: Workspace) -> Routing:
         return Routing(champion, seed=arguments.seed)
     named = arguments.canary if "@" in arguments.canary else f"{reference.name}@{arguments.canary}"
     canary = load_served(workspace, find_reference(workspace, named), arguments.policy, "canary")
+    if (canary.name, canary.version) == (champion.name, champion.version):
+        raise UsageError(
+            f"--canary {arguments.canary} is {champion.name} {champion.version}, the champion",
+            hint="name another version, or leave --canary out",
+        )
     return Routing(champion, canary, arguments.canary_weight / 100.0, arguments.seed)
 
 
