@@ -152,12 +152,20 @@ def test_redis_gives_what_memory_gives(start: Start, dataset: Dataset, redis: An
     for request in requests:
         memory, shared = (server.call("/v1/recommend", request).json for server in servers)
         assert memory == shared
-    # a second server with the same Redis knows the replies of the first
-    again = start("--store", redis.url, "--store-timeout-ms", "2000")
-    assert (
-        again.call("/v1/recommend", requests[0]).json
-        == servers[1].call("/v1/recommend", requests[0]).json
-    )
+    # a second server of the deployment knows the replies of the first
+    again = start("--store", redis.url, "--store-timeout-ms", "2000", "--log", "shared")
+    first = start("--store", redis.url, "--store-timeout-ms", "2000", "--log", "shared")
+    asked = BASE | {"request_id": "shared"}
+    assert first.call("/v1/recommend", asked).json == again.call("/v1/recommend", asked).json
+    # one that decides by another policy and seed decides by itself, and logs it
+    other = ("--policy", "greedy", "--seed", "99", "--log", "shared")
+    alone = start("--store", redis.url, "--store-timeout-ms", "2000", *other)
+    assert alone.call("/v1/recommend", asked).json["policy"] == "greedy"
+    counts = [
+        msgspec.json.decode(server.stop()[1])["result"]["served"]["n_lines"]
+        for server in (first, again, alone)
+    ]
+    assert counts == [1, 0, 1]
 
 
 def test_a_body_that_never_comes_is_given_up(start: Start) -> None:

@@ -36,11 +36,14 @@ def serve(
         cpz serve --publish served && cpz evaluate --dataset served
     """
     from cpz.cli.serve.runs import run_once, run_publish, run_server, serve_tables
+    from cpz.cli.serving_store import run_forget
 
     if once is not None:
         outcome, result = run_once(arguments, workspace, once)
     elif publish is not None:
         outcome, result = run_publish(arguments, workspace, publish)
+    elif forget is not None:
+        outcome, result = run_forget(arguments, forget)
     else:
         outcome, result = run_server(arguments, workspace)
 

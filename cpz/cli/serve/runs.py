@@ -1,16 +1,16 @@
 """The three ways to run `cpz serve`. Imports heavy modules, so it is imported late."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 from rich.console import RenderableType
 from rich.text import Text
 
 from cpz.cli.serve.arguments import ServeArguments
+from cpz.cli.serving_store import make_store, missing_extra
 from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, Output
 from cpz.data.errors import NotFoundError, UsageError
@@ -26,16 +26,8 @@ from cpz.serving.messages import Recommend, Recommendation
 from cpz.serving.outcomes import Served, ServeResult
 from cpz.serving.served_model import Routing, find_reference, load_served
 from cpz.serving.service import decode, now_us
-from cpz.serving.store import MemoryStore, Store
 
 Ended = tuple[Outcome, ServeResult]
-
-EXTRA_HINT = "install them with: pip install 'cpz[serve]'"
-
-
-def missing_extra(error: ImportError) -> UsageError:
-    """Return the error for a package of the extra that is not installed."""
-    return UsageError(f"cpz serve and cpz load need {error.name}", hint=EXTRA_HINT)
 
 
 def load_routing(arguments: ServeArguments, workspace: Workspace) -> Routing:
@@ -73,7 +65,7 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
     )
     decider = Decider(load_routing(arguments, workspace), arguments.seed, arguments.cache)
     metrics = Metrics()
-    store = make_store(arguments, decider, metrics.count)
+    store = make_store(arguments, decider, workspace, metrics.count)
     service = Service(
         decider, store, open_log(workspace, arguments.log, arguments.log_sync), metrics
     )
@@ -182,36 +174,6 @@ def run_publish(arguments: ServeArguments, root: Path, name: str) -> Ended:
     return outcome, result
 
 
-def make_store(arguments: ServeArguments, decider: Decider, count: Callable[[str], None]) -> Store:
-    """Return the store that `--store` names, or raise `UsageError`."""
-    if arguments.store.startswith("memory:"):
-        return MemoryStore(decider.plan)
-    if not _is_redis_url(arguments.store):
-        raise UsageError(
-            f"--store {arguments.store!r}: expected memory:// or redis://HOST:PORT[/DB]",
-            hint="for example --store redis://127.0.0.1:6379",
-        )
-    try:
-        from cpz.serving.redis_store import RedisStore, connect
-    except ImportError as error:
-        raise missing_extra(error) from error
-    timeout_s = arguments.store_timeout_ms / 1000.0
-    client = connect(arguments.store, timeout_s)
-    return RedisStore(client, decider.plan, timeout_s, count)
-
-
-def _is_redis_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        has_address = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is no number
-        return False
-    # the client would take database 0 for a path that it cannot read
-    has_database = parts.path in ("", "/") or parts.path[1:].isdecimal()
-    is_whole = not parts.query and not parts.fragment
-    return parts.scheme == "redis" and has_address and has_database and is_whole
-
-
 def _limits(arguments: ServeArguments) -> Limits:
     return Limits(
         body_bytes=arguments.max_body_kb * 1024,
@@ -244,7 +206,9 @@ def _inputs(routing: Routing) -> tuple[str, ...]:
 
 
 def serve_tables(result: ServeResult) -> tuple[RenderableType, ...]:
-    """Return what a server did, the replies to `--once`, or the rows of `--publish`."""
+    """Return what a server did, replied to `--once`, published or erased."""
+    if result.forgotten is not None:
+        return (Text("erased" if result.forgotten else "nothing was known of this shopper"),)
     canary = "" if result.canary_version is None else f", canary {result.canary_version}"
     title = f"model {result.model} {result.version}{canary}, policy {result.policy}"
     parts: list[RenderableType] = [Text(title, style="bold")]
