@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from cpz.serving.callers import Callers
 from cpz.serving.context_rules import RequestError
-from cpz.serving.exchange import Exchange
+from cpz.serving.exchange import IS_GONE, Exchange
 from cpz.serving.limits import ApiKeys, Limits
 from cpz.serving.messages import Problem, Refused
 from cpz.serving.metrics import Metrics
@@ -104,6 +104,8 @@ class Endpoint:
         started_s = time.perf_counter()
         gate = self._gate
         exchange = Exchange(started_s + gate.limits.deadline_s)
+        if "extensions" in scope:
+            exchange.is_gone = scope["extensions"].get(IS_GONE, exchange.is_gone)
         status = 200
         gate.n_in_flight += 1
         try:

@@ -13,12 +13,16 @@ This overrides what uvicorn does not document; `tests/serving/test_http_connecti
 """
 
 import asyncio
+import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from cpz.serving.exchange import IS_GONE
 
 #: Headers and target of one request, or chunk extensions and trailers of its body; then a 431.
 MAX_HEAD_BYTES = 64 * 1024
@@ -32,6 +36,11 @@ _PIECE_BYTES = 4096
 
 #: The line before a chunk, without extensions, and the line's end behind it.
 _CHUNK_LINE_BYTES = 16
+
+
+#: Linux tells a connection's state in the first byte of this option; 7 is closed, by a reset say.
+_TCP_INFO: int | None = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
+_TCP_CLOSE = 7
 
 
 def _refusal(status: int, code: str, message: str) -> bytes:
@@ -144,6 +153,7 @@ class HttpConnection(HttpToolsProtocol):
         """Take a transport (asyncio)."""
         self.waits_since_s = self.loop.time()
         self._joined = JoinedWrites(transport, self.loop)
+        self._extensions: Any = {IS_GONE: self.is_gone}
         super().connection_made(self._joined)
 
     def data_received(self, data: bytes) -> None:
@@ -194,6 +204,7 @@ class HttpConnection(HttpToolsProtocol):
         super().on_headers_complete()
         self._is_in_body = True
         self._n_due += 1
+        self.scope["extensions"] = self._extensions
         # uvicorn reads on whenever a request asks for its body, however many wait behind it
         self._joined.is_full = bool(self.pipeline)
         # the request keeps its list; the parser reports trailers as headers, and they end here
@@ -284,6 +295,22 @@ class HttpConnection(HttpToolsProtocol):
             if self._last_words:
                 self.transport.write(self._last_words)
             self.transport.close()
+
+    def is_gone(self) -> bool:
+        """Return whether nobody is at the other end, as far as the system knows by now.
+
+        A reset that came with the request is known to the system before the loop hears of it. Who
+        has only finished sending is still there.
+        """
+        if self.transport.is_closing():
+            return True
+        link = self.transport.get_extra_info("socket")
+        if _TCP_INFO is None or link is None:
+            return False
+        try:
+            return bool(link.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] == _TCP_CLOSE)
+        except OSError:
+            return False
 
     def close_if_slow(self) -> None:
         """Hang up on a client whose headers do not come."""

@@ -165,6 +165,7 @@ class FeedbackItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         clicked: whether the suggestion was clicked.
         converted: whether the session ended in a purchase.
         reward: what the decision is judged by; null means 1 if converted, else 0.
+        shown: the option that was really shown; needs `decision_id`.
     """
 
     session_id: Identity
@@ -172,6 +173,7 @@ class FeedbackItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clicked: bool | None = None
     converted: bool | None = None
     reward: Annotated[float, Meta(ge=-1e15, le=1e15)] | None = None
+    shown: Name | None = None
 
     def __post_init__(self) -> None:
         if type(self.session_id) is str:  # most ids are numbers: no call for these
@@ -259,4 +261,15 @@ class FeedbackLine(msgspec.Struct, frozen=True, tag="feedback", tag_field="kind"
     received_at_us: int
 
 
-LogLine = DecisionLine | EventLine | FeedbackLine
+class DeliveryLine(msgspec.Struct, frozen=True, tag="delivery", tag_field="kind"):
+    """What became of an answer: its client had gone, or came again and got it.
+
+    An answer without such a line was written to a connection that the system thought alive.
+    """
+
+    request_id: str
+    is_received: bool
+    told_at_us: int
+
+
+LogLine = DecisionLine | EventLine | FeedbackLine | DeliveryLine

@@ -17,6 +17,7 @@ from cpz.serving.decision_log import DecisionLog
 from cpz.serving.exchange import Exchange
 from cpz.serving.messages import (
     Accepted,
+    DeliveryLine,
     EventItem,
     EventLine,
     Events,
@@ -75,6 +76,11 @@ class Service:
         """
         reply = await self._reply(body, exchange)
         await self._logged()
+        is_gone = exchange.is_gone()
+        if is_gone != exchange.is_repeated:
+            # a repeat that nobody receives says nothing of the answer before it
+            self.metrics.count("not_received" if is_gone else "received_again")
+            self.log.append([DeliveryLine(exchange.request_id, not is_gone, now_us())])
         return reply
 
     async def _logged(self) -> None:
@@ -84,7 +90,7 @@ class Service:
     async def _reply(self, body: bytes, exchange: Exchange) -> bytes:
         request = decode(_RECOMMEND, body)
         model = self.decider.model_for(request)
-        exchange.model = model.labels
+        exchange.model, exchange.request_id = model.labels, request.request_id
         mark = fingerprint(body)
         earlier, state = self._replies.get(request.request_id), None
         if earlier is None:
@@ -96,6 +102,7 @@ class Service:
             # the same request may have been answered while this one waited for the store
             earlier = self._replies.get(request.request_id) or earlier
         if earlier is not None:
+            exchange.is_repeated = True
             return self._repeat(request, earlier, mark)
         if exchange.is_late():
             raise RequestError("the deadline has passed", hint="ask for more time", status=504)
@@ -135,8 +142,15 @@ class Service:
         return _ENCODER.encode(Accepted(len(fresh), n_repeated))
 
     async def feedback(self, body: bytes) -> bytes:
-        """Take a batch of feedback; what it means is found out when the log is published."""
+        """Take a batch of feedback; what it means is found out when the log is published.
+
+        Raises:
+            RequestError: 400 or 422.
+        """
         batch = decode(_FEEDBACK, body).feedback
+        if any(item.shown is not None and item.decision_id is None for item in batch):
+            hint = "say of which decision of the session"
+            raise RequestError("feedback: shown needs decision_id", hint=hint)
         received_us = now_us()
         self.log.append(FeedbackLine(item, received_us) for item in batch)
         self.metrics.count("feedback", len(batch))

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from cpz.serving.decision_log import read_log
 from cpz.serving.http_connection import MAX_HEAD_BYTES
+from cpz.serving.messages import DeliveryLine
 
 Start = Any
 HEAD = b"POST /v1/recommend HTTP/1.1\r\nhost: x\r\n"
@@ -222,6 +225,32 @@ def test_an_unverified_key_neither_frees_a_client_nor_locks_another_out(start: S
     assert status("honest", "192.0.2.1", "") == 200
     statuses = [status(f"r{number}", "192.0.2.2", f"r{number}") for number in range(8)]
     assert 429 in statuses
+
+
+def test_decisions_whose_clients_reset_are_marked_until_they_come_again(
+    start: Start, workspace: Any
+) -> None:
+    server = start()
+    log = max((workspace.root / "serving").iterdir(), key=lambda path: path.stat().st_ctime).name
+    for number in range(20):
+        one = Client(server.url)
+        one.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        one.send(post(body(f"gone{number}")))
+        one.socket.close()  # a reset, at once behind the body
+    half = Client(server.url).send(post(body("half")), and_end=True)
+    assert b"200 OK" in half.read()
+    half.socket.close()
+    ends = time.monotonic() + 10
+    while b'cpz_occurrences_total{what="not_received"} 20.0' not in server.call("/metrics").json:
+        assert time.monotonic() < ends, server.call("/metrics").json
+        time.sleep(0.05)
+    assert server.call("/v1/recommend", body("gone7")).status == 200
+    assert server.stop()[0] == 0
+    told = [x for x in read_log(workspace, log).lines if isinstance(x, DeliveryLine)]
+    assert sorted(x.request_id for x in told if not x.is_received) == sorted(
+        f"gone{number}" for number in range(20)
+    )
+    assert [x.request_id for x in told if x.is_received] == ["gone7"]
 
 
 def test_a_trailer_authenticates_nobody_and_moves_nobody(start: Start, tmp_path: Path) -> None:

@@ -21,12 +21,14 @@ from cpz.evaluation.model_study import StudyConfig, evaluate_model
 from cpz.features.assemble import decision_batch
 from cpz.models.trained import TrainedModel
 from cpz.serving import decision_log
+from cpz.serving.context_rules import RequestError
 from cpz.serving.decision_log import DecisionLog, open_log, read_log
 from cpz.serving.exchange import Exchange
 from cpz.serving.load.visits import event_items, visit_requests
 from cpz.serving.log_dataset import MAX_CATEGORIES, publish
 from cpz.serving.log_sync import LogSync
 from cpz.serving.messages import (
+    Decided,
     EventItem,
     EventLine,
     Events,
@@ -34,6 +36,7 @@ from cpz.serving.messages import (
     FeedbackItem,
     FeedbackLine,
     Recommend,
+    Recommendation,
 )
 from cpz.serving.served_model import ServedModel
 from cpz.serving.service import Service
@@ -149,6 +152,68 @@ def test_later_feedback_replaces_what_it_tells(
     made, _ = publish(workspace, tmp_path.name, tmp_path.name, (served,))
     (row,) = made.frame("decisions").select("clicked", "converted", "reward").rows()
     assert row == expected
+
+
+def decide(service: Service, name: str, session: int, exchange: Exchange) -> Decided:
+    body: dict[str, object] = {"request_id": name, "shopper_id": 5, "session_id": session}
+    body |= {"placements": [{"placement": "payment"}]}
+    reply = asyncio.run(service.recommend(msgspec.json.encode(body), exchange))
+    return msgspec.json.decode(reply, type=Recommendation).placements[0]
+
+
+def tell(service: Service, *items: dict[str, object]) -> None:
+    asyncio.run(service.feedback(msgspec.json.encode({"feedback": list(items)})))
+
+
+def test_what_nobody_saw_is_not_published(
+    service: Service, served: ServedModel, workspace: Workspace
+) -> None:
+    service.log = open_log(workspace, "seen")
+    gone = Exchange(is_gone=lambda: True)
+    here = Exchange
+    names = ("seen", "gone", "again", "told", "replaced", "gone-twice", "seen-and-gone")
+    found = {}
+    for number, name in enumerate(names):
+        is_here = name in ("seen", "replaced", "seen-and-gone")
+        found[name] = decide(service, name, number, here() if is_here else gone)
+    decide(service, "again", 2, here())
+    gone.is_repeated = False
+    decide(service, "gone-twice", 5, gone)
+    gone.is_repeated = False
+    decide(service, "seen-and-gone", 6, gone)
+    others = [option.option for option in found["replaced"].options]
+    other = next(option for option in others if option != found["replaced"].action)
+    for name, option in (("told", found["told"].action), ("replaced", other)):
+        number = names.index(name)
+        item = {"session_id": number, "decision_id": found[name].decision_id}
+        tell(service, item | {"shown": option}, {"session_id": number, "converted": True})
+    tell(service, {"session_id": 99, "clicked": True}, {"session_id": 0, "decision_id": 8})
+    service.log.close()
+    made, result = publish(workspace, "seen", "seen", (served,))
+    kept = ("seen", "again", "told", "seen-and-gone")
+    assert made.frame("decisions")["decision_id"].to_list() == [found[n].decision_id for n in kept]
+    assert (result.n_not_received, result.n_replaced) == (2, 1)
+    assert result.n_unknown_feedback == 2
+    assert len(made.frame("sessions")) == len(names)
+    assert [note for note in made.manifest.recipe.notes if "left out" in note] == [
+        "2 decisions were received by nobody: left out",
+        "1 decisions were replaced by another option: left out",
+    ]
+
+
+def test_a_log_of_which_nobody_saw_anything(
+    service: Service, served: ServedModel, workspace: Workspace
+) -> None:
+    service.log = open_log(workspace, "unseen")
+    decide(service, "a", 1, Exchange(is_gone=lambda: True))
+    service.log.close()
+    with pytest.raises(NotEnoughDataError, match="none was shown"):
+        publish(workspace, "unseen", "unseen", (served,))
+
+
+def test_what_was_shown_is_told_of_a_decision(service: Service) -> None:
+    with pytest.raises(RequestError, match="decision_id"):
+        tell(service, {"session_id": 1, "shown": "card"})
 
 
 def test_more_devices_than_categories_can_hold_make_no_log_unreadable(

@@ -162,6 +162,14 @@ def run_publish(arguments: ServeArguments, root: Path, name: str) -> Ended:
         warnings.append(f"{n} decisions have no feedback and count as not converted")
     if published.n_cut_lines:
         warnings.append(f"{published.n_cut_lines} log lines were cut short and are left out")
+    if published.n_not_received:
+        n = published.n_not_received
+        warnings.append(f"{n} decisions were received by nobody and are left out")
+    if published.n_replaced:
+        warnings.append(f"{published.n_replaced} decisions gave way to another option: left out")
+    if published.n_unknown_feedback:
+        n = published.n_unknown_feedback
+        warnings.append(f"{n} items of feedback are about sessions or decisions not in this log")
     result = _result(routing, published=published)
     outcome = Outcome(
         "serve",
