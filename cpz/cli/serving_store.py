@@ -46,7 +46,7 @@ def make_store(
     """Return the store that `--store` names, or raise `UsageError`."""
     space = key_space(arguments, decider, workspace)
     if arguments.store.startswith("memory:"):
-        return MemoryStore(decider.plan)
+        return MemoryStore(decider.plan, arguments.max_shoppers)
     _require_redis(arguments.store, "memory:// or ")
     try:
         from cpz.serving.redis_store import RedisStore, connect

@@ -1,6 +1,7 @@
 """Who may ask, how often, and how much at once."""
 
 import hashlib
+import stat
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
@@ -107,6 +108,11 @@ def read_api_keys(path: Path | None) -> ApiKeys:
         DataError: it cannot be read, or holds no key.
     """
     return ApiKeys() if path is None else ApiKeys(read_key_lines(path))
+
+
+def others_may_read(path: Path) -> bool:
+    """Return whether the system lets every user of this machine read a file."""
+    return bool(path.stat().st_mode & stat.S_IROTH)
 
 
 def read_key_lines(path: Path) -> list[str]:

@@ -28,7 +28,14 @@ from cpz.serving.messages import (
     Recommend,
 )
 from cpz.serving.metrics import Metrics, ModelLabels
-from cpz.serving.store import Reply, ReplyMemory, Store, StoreUnavailableError, fingerprint
+from cpz.serving.store import (
+    MAX_REPLIES,
+    Reply,
+    ReplyMemory,
+    Store,
+    StoreUnavailableError,
+    fingerprint,
+)
 
 T = TypeVar("T")
 
@@ -57,14 +64,22 @@ class Service:
         store: what is remembered between requests.
         log: where decisions, events and feedback are written.
         metrics: what is counted.
+        n_replies: how many replies are kept for requests that come again.
     """
 
-    def __init__(self, decider: Decider, store: Store, log: DecisionLog, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        decider: Decider,
+        store: Store,
+        log: DecisionLog,
+        metrics: Metrics,
+        n_replies: int = MAX_REPLIES,
+    ) -> None:
         self.decider = decider
         self.store = store
         self.log = log
         self.metrics = metrics
-        self._replies = ReplyMemory()
+        self._replies = ReplyMemory(n_replies)
         #: Events of which nobody knows whether the store has taken them: it failed half-way.
         self._unsure: OrderedDict[Id, EventLine] = OrderedDict()
 

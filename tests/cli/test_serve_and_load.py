@@ -106,7 +106,9 @@ def test_once_answers_the_same_request_the_same(cli: Cli, workspace: Path, tmp_p
         (("--canary-weight", "101"), 2, "canary-weight"),
         (("--once", "no-such-file"), 5, "no-such-file"),
         (("--publish", "x", "--log", "nowhere"), 5, "nowhere"),
-        (("--host", "192.0.2.1"), 2, "192.0.2.1"),
+        (("--host", "192.0.2.1"), 2, "--insecure"),
+        (("--host", "0.0.0.0"), 2, "--insecure"),
+        (("--host", "192.0.2.1", "--insecure"), 2, "cannot listen on 192.0.2.1"),
     ],
 )
 def test_serve_says_what_it_cannot_do(

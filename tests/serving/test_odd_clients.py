@@ -145,6 +145,7 @@ def test_a_huge_chunked_body_is_cut_off(start: Start) -> None:
 def test_keys_are_read_again_on_sighup(start: Start, tmp_path: Path) -> None:
     keys = tmp_path / "keys.txt"
     keys.write_text("old\n")
+    keys.chmod(0o600)
     server = start("--api-key-file", str(keys))
 
     def status(key: str) -> int:
@@ -273,3 +274,34 @@ def test_a_trailer_authenticates_nobody_and_moves_nobody(start: Start, tmp_path:
     one.socket.close()
     text = server.call("/metrics").json
     assert b'cpz_requests_total{model="",route="unparsed",status="400",' in text
+
+
+def test_what_operators_do_does_not_end_or_expose_a_server(start: Start, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.txt"
+    keys.write_text("sesame\n")
+    keys.chmod(0o644)
+    assert "chmod 600" in start("--api-key-file", str(keys)).process.stderr.readline()
+    server = start("--idempotency-window", "1")
+    assert server.call("/v1/recommend", body("a")).status == 200
+    server.process.send_signal(signal.SIGHUP)
+    assert "SIGHUP" in server.process.stderr.readline()
+    assert server.call("/v1/recommend", body("b")).status == 200
+    other = {"request_id": "a", "shopper_id": 6, "session_id": 60}
+    assert server.call("/v1/recommend", other).status == 200  # no 409: the first is forgotten
+    for path in ("/health/live", "/health/ready", "/metrics"):
+        found = Client(server.url).send(b"HEAD %s HTTP/1.1\r\nhost: x\r\n\r\n" % path.encode())
+        head = found.socket.recv(4096)
+        assert head.startswith(b"HTTP/1.1 200")
+        assert head.endswith(b"\r\n\r\n")
+        found.socket.close()
+    for path in ("/docs/", "/metrics/", "/health/live/"):
+        assert server.call(path, None, host="evil.example").status == 404
+    page = server.call("/docs").json.decode()
+    assert "POST /v1/recommend" in page
+    assert "<script" not in page
+    assert "http://" not in page
+    assert "https://" not in page
+    schema = server.call("/openapi.json").json
+    assert schema["paths"]["/v1/recommend"]["post"]["security"] == [{"key": []}, {}]
+    assert schema["components"]["securitySchemes"]["key"]["name"] == "x-api-key"
+    assert list(schema["paths"]["/metrics"]["get"]["responses"]["200"]["content"]) == ["text/plain"]

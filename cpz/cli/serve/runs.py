@@ -20,7 +20,7 @@ from cpz.report.terminal.tables import grid, spaced
 from cpz.serving.context_rules import RequestError
 from cpz.serving.decider import Decider
 from cpz.serving.decision_log import log_folder, open_log
-from cpz.serving.limits import Limits, read_api_keys
+from cpz.serving.limits import Limits, others_may_read, read_api_keys
 from cpz.serving.log_dataset import PublishResult, publish
 from cpz.serving.messages import Recommend, Recommendation
 from cpz.serving.outcomes import Served, ServeResult
@@ -52,12 +52,22 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
         from cpz.serving.app import make_app
         from cpz.serving.endpoint import Gate
         from cpz.serving.metrics import Metrics
-        from cpz.serving.server import Address, ServerSettings, bind, read_proxies, run
+        from cpz.serving.server import (
+            Address,
+            ServerSettings,
+            bind,
+            read_proxies,
+            require_keys,
+            run,
+        )
         from cpz.serving.service import Service
     except ImportError as error:
         raise missing_extra(error) from error
     workspace = Workspace(root)
     keys = read_api_keys(arguments.api_key_file)
+    address = Address(arguments.host, arguments.port)
+    if not arguments.insecure:
+        require_keys(address, keys)
     settings = ServerSettings(
         drain_s=arguments.drain_s,
         trusted_proxies=read_proxies(arguments.trusted_proxy),
@@ -66,16 +76,17 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
     decider = Decider(load_routing(arguments, workspace), arguments.seed, arguments.cache)
     metrics = Metrics()
     store = make_store(arguments, decider, workspace, metrics.count)
-    service = Service(
-        decider, store, open_log(workspace, arguments.log, arguments.log_sync), metrics
-    )
+    log = open_log(workspace, arguments.log, arguments.log_sync)
+    service = Service(decider, store, log, metrics, arguments.idempotency_window)
     gate = Gate(_limits(arguments), keys, metrics)
-    listener = bind(Address(arguments.host, arguments.port))
+    listener = bind(address)
     urls: list[str] = []
 
     def say(url: str) -> None:
         urls.append(url)
         print(f"serving on {url} (try {url}/docs; ends on Ctrl-C)", file=sys.stderr, flush=True)
+        for doubt in _doubts(arguments):
+            print(f"warning: {doubt}", file=sys.stderr, flush=True)
 
     run(make_app(service, gate), gate, listener, settings, say)
     served = Served(
@@ -86,14 +97,17 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
         n_context_only=metrics.value("store_unavailable"),
         n_unlogged=service.log.n_failed + service.log.n_dropped,
     )
-    lost = f"{served.n_unlogged} log lines could not be written: the disk refused them"
+    warnings = list(_doubts(arguments))
+    if served.n_unlogged:
+        n = served.n_unlogged
+        warnings.append(f"{n} log lines could not be written: the disk refused them")
     result = _result(decider.routing, served=served)
     outcome = Outcome(
         "serve",
         result,
         seed=arguments.seed,
         inputs=_inputs(decider.routing),
-        warnings=(lost,) if served.n_unlogged else (),
+        warnings=tuple(warnings),
         outputs=(Output("log", str(log_folder(workspace, arguments.log))),),
         next=(then(root, *_named_model(arguments), "--publish", "served"),),
     )
@@ -106,6 +120,12 @@ def _named_model(arguments: ServeArguments) -> tuple[str, ...]:
     if arguments.canary is not None:
         words += ["--canary", arguments.canary]
     return (*words, "--log", arguments.log)
+
+
+def _doubts(arguments: ServeArguments) -> Iterator[str]:
+    path = arguments.api_key_file
+    if path is not None and others_may_read(path):
+        yield f"{path} can be read by every user of this machine (chmod 600 ends that)"
 
 
 def run_once(arguments: ServeArguments, root: Path, path: Path) -> Ended:
