@@ -146,6 +146,7 @@ class HttpConnection(HttpToolsProtocol):
         self._is_in_body = False
         #: Requests whose headers were whole, and that are not answered yet.
         self._n_due = 0
+        self._link: socket.socket | None = None
         self._is_ending = False
         self._last_words = b""
 
@@ -154,7 +155,20 @@ class HttpConnection(HttpToolsProtocol):
         self.waits_since_s = self.loop.time()
         self._joined = JoinedWrites(transport, self.loop)
         self._extensions: Any = {IS_GONE: self.is_gone}
+        theirs = transport.get_extra_info("socket")
+        if theirs is not None:
+            # a second hold on the descriptor: uvloop's socket makes and closes a copy at each call
+            self._link = socket.socket(
+                theirs.family, theirs.type, theirs.proto, fileno=theirs.fileno()
+            )
         super().connection_made(self._joined)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the descriptor, which is the transport's to close (asyncio)."""
+        if self._link is not None:
+            self._link.detach()
+            self._link = None
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read (asyncio)."""
@@ -304,11 +318,10 @@ class HttpConnection(HttpToolsProtocol):
         """
         if self.transport.is_closing():
             return True
-        link = self.transport.get_extra_info("socket")
-        if _TCP_INFO is None or link is None:
+        if _TCP_INFO is None or self._link is None:
             return False
         try:
-            return bool(link.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] == _TCP_CLOSE)
+            return self._link.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] == _TCP_CLOSE
         except OSError:
             return False
 
