@@ -233,11 +233,14 @@ def test_decisions_whose_clients_reset_are_marked_until_they_come_again(
 ) -> None:
     server = start()
     log = max((workspace.root / "serving").iterdir(), key=lambda path: path.stat().st_ctime).name
-    for number in range(20):
-        one = Client(server.url)
+    clients = [Client(server.url) for _ in range(20)]
+    # the server stands still meanwhile, so that no answer overtakes a reset
+    server.process.send_signal(signal.SIGSTOP)
+    for number, one in enumerate(clients):
         one.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         one.send(post(body(f"gone{number}")))
         one.socket.close()  # a reset, at once behind the body
+    server.process.send_signal(signal.SIGCONT)
     half = Client(server.url).send(post(body("half")), and_end=True)
     assert b"200 OK" in half.read()
     half.socket.close()
