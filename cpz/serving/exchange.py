@@ -24,6 +24,7 @@ class Exchange:
         model: who answers, once that is known.
         request_id: the idempotency key, once that is known.
         is_repeated: whether the answer was given before.
+        is_from_store: whether another server may have given it.
         is_gone: asked last of all, whether nobody is there to receive the answer.
     """
 
@@ -31,6 +32,7 @@ class Exchange:
     model: ModelLabels = NO_MODEL
     request_id: str = ""
     is_repeated: bool = False
+    is_from_store: bool = False
     is_gone: Callable[[], bool] = _is_here
 
     def is_late(self) -> bool:

@@ -262,7 +262,7 @@ class FeedbackLine(msgspec.Struct, frozen=True, tag="feedback", tag_field="kind"
 
 
 class DeliveryLine(msgspec.Struct, frozen=True, tag="delivery", tag_field="kind"):
-    """What became of an answer: its client had gone, or came again and got it.
+    """What became of an answer: its client had gone, or one came again and got it.
 
     An answer without such a line was written to a connection that the system thought alive.
     """

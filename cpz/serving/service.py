@@ -82,6 +82,8 @@ class Service:
         self._replies = ReplyMemory(n_replies)
         #: Events of which nobody knows whether the store has taken them: it failed half-way.
         self._unsure: OrderedDict[Id, EventLine] = OrderedDict()
+        #: Requests whose client had gone when they were answered.
+        self._missed: OrderedDict[str, None] = OrderedDict()
 
     async def recommend(self, body: bytes, exchange: Exchange) -> bytes:
         """Answer a request for decisions; a repeated one gets the same bytes.
@@ -91,12 +93,26 @@ class Service:
         """
         reply = await self._reply(body, exchange)
         await self._logged()
-        is_gone = exchange.is_gone()
-        if is_gone != exchange.is_repeated:
-            # a repeat that nobody receives says nothing of the answer before it
-            self.metrics.count("not_received" if is_gone else "received_again")
-            self.log.append([DeliveryLine(exchange.request_id, not is_gone, now_us())])
+        self._tell_delivery(exchange)
         return reply
+
+    def _tell_delivery(self, exchange: Exchange) -> None:
+        """Log that nobody is there to receive an answer, or that who had gone came again.
+
+        A repeat that nobody receives says nothing of the answer before it.
+        """
+        request_id, is_gone = exchange.request_id, exchange.is_gone()
+        if is_gone and not exchange.is_repeated:
+            self._missed[request_id] = None
+            if len(self._missed) > _MAX_UNSURE:
+                self._missed.popitem(last=False)
+        # whether the client of another server had gone is not known here
+        elif is_gone or not (request_id in self._missed or exchange.is_from_store):
+            return
+        else:
+            self._missed.pop(request_id, None)
+        self.metrics.count("not_received" if is_gone else "received_again")
+        self.log.append([DeliveryLine(request_id, not is_gone, now_us())])
 
     async def _logged(self) -> None:
         if self.log.sync == "always":
@@ -118,6 +134,7 @@ class Service:
             earlier = self._replies.get(request.request_id) or earlier
         if earlier is not None:
             exchange.is_repeated = True
+            exchange.is_from_store = self._replies.get(request.request_id) is None
             return self._repeat(request, earlier, mark)
         if exchange.is_late():
             raise RequestError("the deadline has passed", hint="ask for more time", status=504)
