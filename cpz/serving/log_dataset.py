@@ -126,7 +126,7 @@ def publish(
     }
     rows = {table: found.num_rows for table, found in tables.items()}
     dataset = build(
-        workspace, name, recipe, [lambda: tables], lambda made: _accept(made, log, models)
+        workspace, name, recipe, [lambda: tables], accept=lambda made: _accept(made, log, models)
     )
     result = PublishResult(
         log=log,

@@ -24,6 +24,10 @@ def serve(
         str | None,
         typer.Option("--publish", help="Make the log a dataset of this name; no server."),
     ] = None,
+    forget: Annotated[
+        str | None,
+        typer.Option("--forget", help="Erase a shopper's events from the store; no server."),
+    ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
@@ -36,7 +40,7 @@ def serve(
         cpz serve --publish served && cpz evaluate --dataset served
     """
     from cpz.cli.serve.runs import run_once, run_publish, run_server, serve_tables
-    from cpz.cli.serving_store import run_forget
+    from cpz.cli.serve.store import run_forget
 
     if once is not None:
         outcome, result = run_once(arguments, workspace, once)

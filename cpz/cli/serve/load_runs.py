@@ -8,7 +8,7 @@ import msgspec
 from rich.console import RenderableType
 
 from cpz.cli.serve.arguments import LoadArguments
-from cpz.cli.serving_store import missing_extra
+from cpz.cli.serve.store import missing_extra
 from cpz.cli.shell.outcome import Outcome, command_line
 from cpz.cli.shell.run_folder import open_run
 from cpz.data.dataset import open_dataset

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cpz.cli.serve.arguments import ServeArguments
-from cpz.cli.serving_store import make_store, missing_extra
+from cpz.cli.serve.store import make_store, missing_extra
 from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, Output
 from cpz.data.errors import NotFoundError, UsageError

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from cpz.cli.shell.arguments import ServeArguments
+from cpz.cli.serve.arguments import ServeArguments
 from cpz.cli.shell.outcome import Outcome
 from cpz.data.errors import UsageError, WorkspaceError
 from cpz.data.workspace import Workspace, check_name
