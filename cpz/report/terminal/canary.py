@@ -1,6 +1,6 @@
 """Rich tables of the canary commands."""
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cpz.evaluation.canary.classification import Classification, Label
@@ -152,7 +152,13 @@ def judge_tables(found: Judgment) -> tuple[RenderableType, ...]:
         (score.classification, COLOURS[score.classification]),
         f" ({score.reason})",
     )
-    return spaced((metrics, groups, verdict))
+    readings = [
+        Text(f"{name}: read as {one.reading.kind}, {one.reading.reason}", style="dim")
+        for name, one in found.metrics.items()
+        if one.reading is not None
+    ]
+    told = (Group(*readings),) if readings else ()
+    return spaced((metrics, *told, groups, verdict))
 
 
 def _numbers(one: Classification) -> tuple[str, ...]:
