@@ -7,11 +7,13 @@ from cpz.ingest.experiments.kinds.mean import MeanMetric
 from cpz.ingest.experiments.kinds.metric import Metric
 from cpz.ingest.experiments.kinds.proportion import ProportionMetric
 from cpz.ingest.experiments.kinds.ratio import RatioMetric
+from cpz.ingest.experiments.kinds.winsorised_mean import WinsorisedMeanMetric
 
 KINDS: tuple[type[Metric], ...] = (
     MeanMetric,
     ProportionMetric,
     RatioMetric,
+    WinsorisedMeanMetric,
 )
 
 if TYPE_CHECKING:
