@@ -308,3 +308,28 @@ def test_planned_guardrails_clear_their_margin(
         hits += verdict is Verdict.NON_INFERIOR
     # three standard errors of 400 runs at .8
     assert hits / runs == pytest.approx(0.8, abs=0.06)
+
+
+def test_without_an_effect_the_power_is_alpha() -> None:
+    """Both tails, normal and t: each holds alpha / 2."""
+    for n in (40, 100_000):
+        assert power(Baseline("mean", 10.0, 10.0), 0.0, n, EVEN) == pytest.approx(0.05)
+
+
+def test_a_baseline_keeps_its_kind() -> None:
+    assert given_baseline("ratio", 2.0, 1.0).baseline == Baseline("ratio", 2.0, 1.0)
+    assert given_baseline("mean", 2.0, 1.0).baseline == Baseline("mean", 2.0, 1.0)
+    assert given_baseline("proportion", 0.2, None).baseline == Baseline("proportion", 0.2, 0.4)
+
+
+def test_a_window_says_its_effect_in_both_units() -> None:
+    config = PlanConfig(effect=0.1, split=(1.0, 1.0), days=10, units_per_day=314.2)
+    found = plan({"x": given_baseline("mean", 10.0, 10.0)}, config).metrics["x"]
+    # 3,142 units, half of them each: see the textbook case of `power`
+    assert (found.n, found.days, found.n_by_variant) == (3142, 10, (1571, 1571))
+    assert found.window is not None
+    assert found.window.n == 3142
+    assert found.window.mde_relative == pytest.approx(0.1, abs=1e-4)
+    assert found.window.mde_absolute == pytest.approx(10 * (found.window.mde_relative or 0))
+    assert found.window.power_at_effect == pytest.approx(0.8, abs=1e-3)
+    assert found.window.is_detectable is True
