@@ -333,3 +333,35 @@ def test_a_window_says_its_effect_in_both_units() -> None:
     assert found.window.mde_absolute == pytest.approx(10 * (found.window.mde_relative or 0))
     assert found.window.power_at_effect == pytest.approx(0.8, abs=1e-3)
     assert found.window.is_detectable is True
+
+
+def test_the_largest_effects_there_are() -> None:
+    """A mean may grow a hundredfold but fall by all of it; a proportion ends at 1."""
+    noisy = Baseline("mean", 10.0, 100.0)
+    gain = detectable(noisy, 100, EVEN)
+    assert gain is not None
+    assert 5.0 < gain < 6.5  # 2.8 sd sqrt(4 / n) = 56, less than six times the mean
+    assert detectable(noisy, 100, EVEN, -1.0) is None
+    frequent = Baseline("proportion", 0.9, 0.3)
+    loss = detectable(frequent, 40, EVEN, -1.0)
+    assert loss is not None
+    assert loss < 1 - 1 / 0.9
+    assert detectable(frequent, 40, EVEN) is None
+
+
+def test_power_of_an_uneven_split_by_hand() -> None:
+    """Of 100,000 units a tenth is treated: se = sd sqrt(1 / 90,000 + 1 / 10,000).
+
+    With mean and spread 10, an effect of 2 % has z = 1.8974, and a margin of 2 % 1.9166.
+    """
+    uneven, baseline = Design(0.9, 0.1, 0.05, 0.8), Baseline("mean", 10.0, 10.0)
+    assert power(baseline, 0.02, 100_000, uneven) == pytest.approx(0.4751, abs=2e-4)
+    assert non_inferiority_power(baseline, -0.02, 100_000, uneven) == pytest.approx(
+        0.4827, abs=2e-4
+    )
+
+
+def test_a_proportion_that_grows_spreads_more() -> None:
+    """0.2 to 0.21: 0.16 and 0.1659 over 50,000 units each, z = 0.01 / 0.0025527 = 3.9174."""
+    found = power(Baseline("proportion", 0.2, 0.4), 0.05, 100_000, EVEN)
+    assert found == pytest.approx(0.97486, abs=2e-4)

@@ -9,6 +9,7 @@ from cpz.evaluation.canary import kayenta
 from cpz.evaluation.canary.event_counts import are_clustered, compare_rates, is_sparse
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.canary.plan import information_limit, plan_counts, plan_steps, standard_error
+from cpz.evaluation.canary.transform import outlier_fences, transform
 from cpz.ingest.canaries.counts import Group, Hour
 from cpz.ingest.canaries.judge_config import MetricRules
 
@@ -126,3 +127,14 @@ def test_guardrails_are_those_of_the_documentation() -> None:
     assert [rail.stake for rail in GUARDRAILS] == [0.55, 0.15, 0.15, 0.15]
     for rail in GUARDRAILS:
         assert rail.effect_weights == (0.6, 0.2, 0.2)
+
+
+def test_fences_are_widened_to_the_outer_percentiles() -> None:
+    """Of 0 to 100 the quartiles are 25 and 75, the 1st and 99th percentiles 1 and 99."""
+    values = np.arange(101.0)
+    assert outlier_fences(values, 0.0) == (1.0, 99.0)
+    assert outlier_fences(values, 1.0) == (-25.0, 125.0)
+    kept = transform(np.r_[values, np.nan], MetricRules(outliers="remove", outlier_factor=0.0))
+    # the fences themselves are no outliers
+    assert kept[0].tolist() == values[1:-1].tolist()
+    assert not kept[1][-1]

@@ -6,8 +6,8 @@ import pytest
 
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.canary.monitor import monitor
-from cpz.evaluation.canary.non_inferiority import assess
-from cpz.ingest.canaries.counts import Group, Hour
+from cpz.evaluation.canary.non_inferiority import Standing, assess
+from cpz.ingest.canaries.counts import Group, Hour, Sums
 
 #: One bet: a loss of one half. One unit each, only the baseline's converts: e = 1.5 an hour.
 BET = replace(GUARDRAILS[0], stake=1.0, effects=(0.5,), effect_weights=(1.0,))
@@ -54,3 +54,67 @@ def test_strata_weigh_by_the_size_of_both_groups() -> None:
     half = 1.959964 * sum(v) ** 0.5
     assert found.ci == pytest.approx((-0.1 - half, -0.1 + half), rel=1e-6)
     assert found.n == (400, 200)
+
+
+@pytest.mark.parametrize(
+    ("n_events", "standing"),
+    [(19, Standing.TOO_LITTLE_DATA), (20, Standing.INCONCLUSIVE)],
+)
+def test_twenty_events_a_group_are_enough_to_say_something(
+    n_events: int, standing: Standing
+) -> None:
+    assert assess(BET, [(Group(1000, 200), Group(1000, n_events + 0))]).standing is (
+        standing if n_events < 20 else Standing.INFERIOR
+    )
+    assert assess(BET, [(Group(100, n_events), Group(100, n_events))]).standing is standing
+    # of units where there is no conversion to count: errors are rare in a good shop
+    errors = GUARDRAILS[3]
+    one = assess(replace(errors, allowed=0.001), [(Group(n_events), Group(n_events))])
+    assert one.standing is standing
+
+
+def test_a_step_needs_two_units_a_group() -> None:
+    whole = (Group(100, 50), Group(100, 50))
+    for thin in ((Group(1, 1), Group(50, 50)), (Group(50, 50), Group(1, 1))):
+        found = assess(BET, [whole, thin])
+        assert (found.baseline, found.canary) == (0.5, 0.5)
+    assert assess(BET, [(Group(1, 1), Group(1, 1))]).standing is Standing.TOO_LITTLE_DATA
+    assert assess(BET, [(Group(), Group())]).standing is Standing.NO_DATA
+    pair = assess(BET, [(Group(2, 1), Group(2, 1))])
+    assert (pair.baseline, pair.canary) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "standing"),
+    [
+        (0.019, Standing.INFERIOR),
+        (0.021, Standing.INCONCLUSIVE),
+        (0.079, Standing.INCONCLUSIVE),
+        (0.081, Standing.NON_INFERIOR),
+    ],
+)
+def test_a_margin_is_held_against_the_whole_interval(allowed: float, standing: Standing) -> None:
+    """Latency +0.05 on average, whichever its units: the interval is 0.05 -+ 0.03."""
+    # each group's variance v over n units: 1.959964 sqrt(2 v / n) = 0.03
+    n = 1001
+    variance = (0.03 / 1.959964) ** 2 * n / 2
+    base, more = (
+        Group(n, latency_ms=Sums(level * n, variance * (n - 1) + n * level**2))
+        for level in (1, 1.05)
+    )
+    rail = replace(GUARDRAILS[2], allowed=allowed)
+    found = assess(rail, [(base, more)])
+    assert found.ci == pytest.approx((0.02, 0.08), abs=1e-6)
+    assert found.standing is standing
+    # a fall of the same size is no harm at all
+    assert assess(rail, [(more, base)]).standing is Standing.NON_INFERIOR
+
+
+def test_harm_is_said_with_its_direction() -> None:
+    hours = [hour(i, Group(1, 1), Group(1, 0)) for i in range(20)]
+    assert " fell from 1 to 0 " in monitor(hours, (BET,)).verdict.cause
+    slow = replace(GUARDRAILS[2], stake=1.0, effects=(1.0,), effect_weights=(1.0,))
+    fast_and_slow = (Group(2, latency_ms=Sums(2.0, 2.1)), Group(2, latency_ms=Sums(4.0, 8.1)))
+    found = monitor([hour(i, *fast_and_slow) for i in range(20)], (slow,)).verdict
+    assert found.decision == "rollback"
+    assert " rose from 1 to 2 " in found.cause
