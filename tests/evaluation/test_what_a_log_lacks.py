@@ -12,7 +12,7 @@ from cpz.data.workspace import Workspace
 from cpz.evaluation.model_study import require_evaluable
 
 
-def log(root: Path, *propensity: float | None, table: str = "decisions") -> Dataset:
+def log(root: Path, *propensity: float | None) -> Dataset:
     """Return three decisions, at payment, payment and offer, with propensities if any."""
     n = 3
     frame = pl.DataFrame(
@@ -27,9 +27,9 @@ def log(root: Path, *propensity: float | None, table: str = "decisions") -> Data
     )
     if propensity:
         frame = frame.with_columns(propensity=pl.Series(propensity, dtype=pl.Float64))
-    placements = {"payment": ("a", "b"), "offer": ("a", "b")}
-    recipe = Recipe(kind="imported", placements=placements if table == "decisions" else {})
-    return build(Workspace(root), "log", recipe, [lambda: {table: frame.to_arrow()}])
+    placements: dict[str, tuple[str, ...]] = {"payment": ("a", "b"), "offer": ("a", "b")}
+    recipe = Recipe(kind="imported", placements=placements)
+    return build(Workspace(root), "log", recipe, [lambda: {"decisions": frame.to_arrow()}])
 
 
 def test_a_log_with_all_propensities_is_evaluable(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cpz.evaluation.canary import kayenta
+from cpz.evaluation.canary.classification import Label
 from cpz.evaluation.canary.event_counts import are_clustered, compare_rates, is_sparse
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.canary.plan import information_limit, plan_counts, plan_steps, standard_error
@@ -60,6 +61,10 @@ def test_one_constant_group_is_still_shifted_by_a_median() -> None:
     one = kayenta.classify(np.array([1.0, 2.0, 3.0, 6.0]), constant, MetricRules())
     assert one.comparison is not None
     assert one.comparison.estimate == pytest.approx(6.5, abs=0.1)
+    assert not one.is_critical_failure
+    alike = kayenta.classify(np.full(3, 9.0), constant, MetricRules(critical=True))
+    assert (alike.classification, alike.is_critical_failure) == (Label.PASS, False)
+    assert alike.ratio == 1.0
     both = kayenta.classify(np.full(3, 1.0), constant, MetricRules())
     assert both.comparison is not None
     assert (both.comparison.estimate, both.comparison.ci) == (8.0, (8.0, 8.0))

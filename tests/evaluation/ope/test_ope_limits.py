@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cpz.evaluation.ope.checks_data import DUPLICATES, MISSING
+from cpz.evaluation.ope.checks_data import DUPLICATES, MISSING, constant_reward
 from cpz.evaluation.ope.checks_overlap import (
     ESS,
     EVENTS,
@@ -155,7 +155,8 @@ def test_a_propensity_is_tiny_below_one_in_ten_thousand() -> None:
     smooth = np.linspace(0.1, 0.9, 100)
     assert propensity_floor(log_of(np.r_[smooth, 1e-4])).status is Status.GREEN
     tiny = propensity_floor(log_of(np.r_[smooth, 0.99e-4]))
-    assert (tiny.status, tiny.value) == (Status.AMBER, pytest.approx(1 / 101))
+    assert tiny.status is Status.AMBER
+    assert tiny.value == pytest.approx(1 / 101)
 
 
 @pytest.mark.parametrize(
@@ -168,4 +169,11 @@ def test_a_floor_is_a_smallest_value_of_many(n_floor: int, n_values: int, status
     found = propensity_floor(log_of(np.r_[np.full(n_floor, 0.05), others]))
     assert found.status is status
     if status is Status.AMBER:
-        assert (found.value, found.limit) == (pytest.approx(0.011), 0.01)
+        assert found.value == pytest.approx(0.011)
+        assert found.limit == 0.01
+
+
+def test_a_reward_varies_by_its_range() -> None:
+    log = replace(two_actions(2, 4), reward=np.array([1.0, 3.0, 1.5, 2.0]))
+    assert constant_reward(log).value == 2.0
+    assert constant_reward(replace(log, reward=np.full(4, 3.0))).status is Status.RED
