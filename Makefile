@@ -14,7 +14,7 @@ LOCKED := $(PIP) install --quiet --no-deps --require-hashes --only-binary :all:
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test proof bench docs reference samples lock clean
+.PHONY: help setup demo check test proof mutants bench docs reference samples lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -36,6 +36,9 @@ test: $(VENV)/.stamp-dev ## every test but the slow statistical proofs
 
 proof: $(VENV)/.stamp-dev ## the slow statistical proofs
 	$(BIN)/python -m pytest -q -m slow
+
+mutants: $(VENV)/.stamp-mutants ## do the fast tests notice broken code? a sample a folder, tests/mutation/; hours
+	$(BIN)/python -m tools.mutation
 
 bench: $(VENV)/.stamp-dev ## slower than the baseline? then every benchmark, one JSON document each
 	$(BIN)/cpz bench --suite smoke --baseline benchmarks/baseline-smoke.json
@@ -60,6 +63,7 @@ lock: ## write requirements/*.txt; UPGRADE=--upgrade takes the newest versions (
 	$(LOCK) $(UPGRADE) pyproject.toml --extra serve --group build --output-file requirements/runtime.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra serve --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
 	$(LOCK) $(UPGRADE) --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt
+	$(LOCK) $(UPGRADE) --group mutants --constraints requirements/dev.txt --output-file requirements/mutants.txt
 
 clean: ## remove the environment and everything that was generated
 	rm -rf $(VENV) site dist build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
@@ -81,6 +85,10 @@ $(VENV)/.stamp-runtime: $(VENV)/.stamp-python requirements/runtime.txt pyproject
 $(VENV)/.stamp-dev: $(VENV)/.stamp-python requirements/dev.txt pyproject.toml
 	$(LOCKED) -r requirements/dev.txt
 	$(INSTALL_CPZ)
+	@touch $@
+
+$(VENV)/.stamp-mutants: $(VENV)/.stamp-dev requirements/mutants.txt
+	$(LOCKED) --no-binary yattag -r requirements/mutants.txt # which has no wheel
 	@touch $@
 
 $(VENV)/.stamp-docs: $(VENV)/.stamp-python requirements/docs.txt

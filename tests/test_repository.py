@@ -86,7 +86,7 @@ def test_a_lock_is_pins_and_hashes_and_names_no_index(lock: Path) -> None:
 
 
 def test_the_locks_are_there() -> None:
-    assert [lock.stem for lock in LOCKS] == ["dev", "docs", "runtime"]
+    assert [lock.stem for lock in LOCKS] == ["dev", "docs", "mutants", "runtime"]
 
 
 def test_runtime_and_dev_pin_every_declared_dependency() -> None:
@@ -95,13 +95,15 @@ def test_runtime_and_dev_pin_every_declared_dependency() -> None:
     assert core | {_name(item) for item in groups["build"]} <= _pinned("runtime").keys()
     named = {_name(item) for item in groups["dev"] if isinstance(item, str)}
     assert core | named <= _pinned("dev").keys()
-    assert {_name(item) for item in groups["docs"]} <= _pinned("docs").keys()
+    for lock in ("docs", "mutants"):
+        assert {_name(item) for item in groups[lock]} <= _pinned(lock).keys()
 
 
 def test_the_locks_agree() -> None:
-    runtime, dev, docs = _pinned("runtime"), _pinned("dev"), _pinned("docs")
+    runtime, dev = _pinned("runtime"), _pinned("dev")
     assert runtime.items() <= dev.items()
-    assert {name: docs[name] for name in docs.keys() & dev.keys()}.items() <= dev.items()
+    for other in (_pinned("docs"), _pinned("mutants")):
+        assert {name: other[name] for name in other.keys() & dev.keys()}.items() <= dev.items()
 
 
 def test_every_dependency_has_a_line_that_says_what_for() -> None:
