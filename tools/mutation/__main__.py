@@ -1,10 +1,12 @@
 """Run a sample of mutants of each folder: `python -m tools.mutation`, or `make mutants`."""
 
 import argparse
+import math
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
@@ -14,6 +16,7 @@ sys.dont_write_bytecode = True
 
 from tools.mutation import runs, sites  # noqa: E402
 from tools.mutation.score import Config, FolderScore, Survivor, read_scores, write_scores  # noqa: E402
+from tools.mutation.sites import Mutant  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "tests" / "mutation"
@@ -26,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sample", type=int, help="mutants a folder, in place of the config's")
     parser.add_argument("--seed", type=int, help="another sample than the config's, not scored")
     parser.add_argument("--file", action="append", default=[], help="only these files, not scored")
+    parser.add_argument("--minutes", type=float, help="begin no mutant later, folder by folder")
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args(arguments)
     config = Config.read(HERE / "config.toml")
@@ -50,14 +54,24 @@ def _folder(folder: str, config: Config, given: argparse.Namespace, place: Path)
     tests = runs.test_map(tree, folder, chosen.tests)
     trees = [tree, *(runs.doubled(tree, place / str(i)) for i in range(1, given.jobs))]
     print(f"{folder}: {len(mutants)} of {of} mutants, {len(tests.seconds)} tests", flush=True)
-    survivors, n_timeout = [], 0
-    for i, (mutant, outcome) in enumerate(runs.tried(mutants, tests, trees), 1):
+    survivors, n, n_timeout = [], 0, 0
+    for mutant, outcome in runs.tried(_until(mutants, given.minutes), tests, trees):
+        n += 1
         n_timeout += outcome == "timeout"
         if outcome in ("survived", "not run"):
             survivors.append(Survivor.of(mutant, is_run=outcome == "survived"))
-            print(f"  {i} {outcome} {mutant.path}:{mutant.line} {mutant.operator}", flush=True)
+            print(f"  {n} {outcome} {mutant.path}:{mutant.line} {mutant.operator}", flush=True)
             print(f"      - {mutant.before}\n      + {mutant.after}", flush=True)
-    return FolderScore.counted(of, len(mutants), n_timeout, survivors)
+    return FolderScore.counted(of, n, n_timeout, survivors)
+
+
+def _until(mutants: Sequence[Mutant], minutes: float | None) -> Iterator[Mutant]:
+    """Yield mutants until the time is over: the first of a shuffled list are a sample too."""
+    end = math.inf if minutes is None else time.monotonic() + 60 * minutes
+    for mutant in mutants:
+        if time.monotonic() > end:
+            return
+        yield mutant
 
 
 def _print(score: FolderScore) -> None:

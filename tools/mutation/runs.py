@@ -210,7 +210,7 @@ def _read_map(tree: Path, data_file: Path, seconds_file: Path) -> TestMap:
 
 
 def tried(
-    mutants: Sequence[Mutant], tests: TestMap, trees: Sequence[Path]
+    mutants: Iterable[Mutant], tests: TestMap, trees: Sequence[Path]
 ) -> Iterator[tuple[Mutant, Outcome]]:
     """Try mutants, as many at a time as there are trees; yields in the order they end."""
     free, running = list(trees), {}
