@@ -59,12 +59,12 @@ class Log:
 
 
 def study(
-    *methods: str | None, reward: tuple[float, ...] = (1, 0, 1, 0), is_probability: bool = True
+    *methods: str | None, reward: tuple[float, ...] = (1, 0, 0, 1), is_probability: bool = True
 ) -> PredictiveStudy:
     """Study four sessions that were shown option 0, bought with some methods, if any is known."""
     n, rows = 4, np.arange(4)
     eligible = np.ones((n, 4), dtype=np.bool_)
-    eligible[2, 0] = False  # its best score does not count
+    eligible[3, 0] = False  # its best score does not count
     batch = DecisionBatch(
         placement="payment",
         ids=pl.DataFrame({"session_id": rows}),
@@ -90,12 +90,12 @@ def study(
 
 
 def test_all_metrics_where_the_log_says_what_was_bought() -> None:
-    found = study("a", None, "c", None)
+    found = study("a", None, None, "c")
     assert set(found.metrics) == {"auc", "log_loss", "brier", "calibration_error", "ndcg@3"}
     assert (found.placement, found.n, found.notes) == ("payment", 4, ())
-    # shown option 0: 0.9, 0.1, 0.9 and 0.4 for rewards 1, 0, 1, 0
-    assert found.metrics["auc"].estimate == 1.0
-    assert found.metrics["brier"].estimate == pytest.approx((2 * 0.1**2 + 0.1**2 + 0.4**2) / 4)
+    # shown option 0: 0.9, 0.1, 0.9 and 0.4 for rewards 1, 0, 0 and 1
+    assert found.metrics["auc"].estimate == 2.5 / 4
+    assert found.metrics["brier"].estimate == pytest.approx((2 * 0.1**2 + 0.9**2 + 0.6**2) / 4)
     # "a" leads its session; "c" comes second of the three that could be shown: 1 and 1 / log2(3)
     assert found.metrics["ndcg@3"].estimate == pytest.approx((1 + 1 / np.log2(3)) / 2)
     assert sum(part.n for part in found.bins) == 4
@@ -118,6 +118,6 @@ def test_one_class_leaves_the_ranking() -> None:
 
 
 def test_rewards_that_are_no_probabilities_have_no_metrics() -> None:
-    found = study("a", None, "c", None, is_probability=False)
+    found = study("a", None, None, "c", is_probability=False)
     assert (dict(found.metrics), found.bins, found.n) == ({}, (), 4)
     assert len(found.notes) == 1

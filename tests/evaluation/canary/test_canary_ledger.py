@@ -19,7 +19,7 @@ from cpz.evaluation.canary.ledger import (
     parse_entries,
     replay,
 )
-from cpz.evaluation.canary.monitor import monitor
+from cpz.evaluation.canary.monitor import conclude, follow, monitor
 from cpz.ingest.canaries.counts import Group, Hour, Sums
 
 
@@ -251,3 +251,23 @@ def test_what_is_no_ledger(tmp_path: Path) -> None:
         parse_entries(bodies(path))
     with pytest.raises(ValueError, match="opening"):
         replay(entries()[1:])
+
+
+@pytest.mark.parametrize("planned", [None, 3])
+def test_a_ramp_before_its_planned_end_is_decided_again_as_running(planned: int | None) -> None:
+    hours = [Hour(i, 0.5, 2000, 1000, group(20_000, 6000), group(20_000, 6000)) for i in range(2)]
+    looks = follow(hours, GUARDRAILS, 0.05)
+    opened = Opened("0", "popularity", "epsilon", (0.5,), planned, 0.05, GUARDRAILS)
+    running = entries_of(opened, hours, conclude(hours, looks, GUARDRAILS, is_over=False))
+    (run,) = replay(running)
+    assert run.difference is None
+    assert run.verdict is not None
+    assert run.verdict.state == "running"
+    over = entries_of(opened, hours, conclude(hours, looks, GUARDRAILS, is_over=True))
+    (early,) = replay(over)
+    assert early.difference is not None
+    # at its planned end it is promoted
+    (last,) = replay((msgspec.structs.replace(opened, planned_hours=2), *over[1:]))
+    assert last.difference is None
+    assert last.verdict is not None
+    assert last.verdict.decision == "promote"

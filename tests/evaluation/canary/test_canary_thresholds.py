@@ -118,3 +118,14 @@ def test_harm_is_said_with_its_direction() -> None:
     found = monitor([hour(i, *fast_and_slow) for i in range(20)], (slow,)).verdict
     assert found.decision == "rollback"
     assert " rose from 1 to 2 " in found.cause
+
+
+def test_a_fifth_more_units_were_planned_so_and_fewer_were_lost() -> None:
+    """The remedy depends on it: another baseline, or a search for what loses units."""
+    causes = [
+        monitor([hour(0, Group(n0, 1000), Group(10_000, 1000))], (BET,)).verdict
+        for n0 in (12_100, 11_900)
+    ]
+    assert [verdict.state for verdict in causes] == ["ratio_mismatch"] * 2
+    assert "the same hash" in causes[0].cause
+    assert "loses units" in causes[1].cause
