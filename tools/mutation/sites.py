@@ -87,13 +87,14 @@ def sampled(root: Path, paths: Sequence[str], n: int, seed: int) -> tuple[list[M
 
 
 def _mutant(root: Path, path: str, operator: str, occurrence: int, line: int) -> Mutant | None:
-    """Return the mutant, or None where the change is no Python."""
+    """Return the mutant, or None where the change is no Python or none at all."""
     text = (root / path).read_text(encoding="utf-8")
-    source = _MUTATING.mutate_code(text, _PLUGINS.get_operator(operator)(), occurrence)
     try:
+        source = _MUTATING.mutate_code(text, _PLUGINS.get_operator(operator)(), occurrence)
         if source is None or ast.dump(ast.parse(source)) == ast.dump(ast.parse(text)):
             return None
-    except SyntaxError:
+    except (SyntaxError, AttributeError):
+        # cosmic-ray stumbles over `except package.Error`
         return None
     before, after = text.splitlines(), source.splitlines()
     return Mutant(

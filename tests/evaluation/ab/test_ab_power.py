@@ -216,6 +216,8 @@ def test_plans_that_ask_nothing_are_refused(broken: dict[str, Any]) -> None:
     ("kind", "mean", "sd"),
     [
         ("proportion", 1.5, None),
+        ("proportion", 1.0, None),
+        ("proportion", 0.0, None),
         ("proportion", 0.1, 0.3),
         ("mean", 1.0, None),
         ("mean", 0.0, 1.0),
