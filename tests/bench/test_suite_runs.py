@@ -48,6 +48,12 @@ def test_figures_pool_the_pairs_of_all_runs() -> None:
     assert found.peak_mb == 110.0
 
 
+def test_ratios_go_pair_by_pair() -> None:
+    # 1/2 and 3 in turn: their median is 7/4, the ratio of the sums would be 11/7
+    found = figure_of(SMOKE[0], [Measured((2.0, 9.0) * 4, (4.0, 3.0) * 4, 100.0)])
+    assert (found.ratio, found.ratio_low, found.ratio_high) == (1.75, 0.5, 3.0)
+
+
 def test_clean_runs_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     workers = FakeWorkers()
     monkeypatch.setattr(suite, "run_apart", workers)

@@ -8,15 +8,15 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cpz.bench.baseline import read_baseline, require_writable, save_baseline
-from cpz.bench.limit import Limit, read_limit, relative_figure
 from cpz.bench.registry import find_suite, suite_digest
-from cpz.bench.results import BenchResult, Verdict
+from cpz.bench.results import PEAK, BenchResult, Verdict, relative_figures
 from cpz.bench.suite import SuiteConfig, run_suite, sizes_of
 from cpz.cli.shell.outcome import Outcome, Output
 from cpz.cli.shell.progress import progress_bar
 from cpz.data.errors import UsageError
 from cpz.report.gate import Gate
 from cpz.report.terminal.tables import grid, styled
+from cpz.serving.load.limit import Limit, read_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ def run_bench(arguments: BenchArguments) -> tuple[Outcome, BenchResult]:
     """Check all that was asked, then measure, compare and save."""
     workloads = find_suite(arguments.suite)
     names = [entry.name for entry in workloads]
-    limits = [read_limit(text, names) for text in arguments.fail_on]
+    figures = relative_figures(names)
+    limits = [read_limit(text, figures, "train>1.2") for text in arguments.fail_on]
     path = arguments.baseline
     if limits and path is None:
         raise UsageError(
@@ -74,7 +75,7 @@ def gates(result: BenchResult) -> tuple[Gate, ...]:
             found.append(Gate(name, status, figure.time.low, figure.time.margin))
         if figure.memory is not None:
             status = _STATUS[figure.memory.verdict]
-            found.append(Gate(f"{name}_peak_mb", status, figure.peak_mb, figure.memory.limit_mb))
+            found.append(Gate(f"{name}{PEAK}", status, figure.peak_mb, figure.memory.limit_mb))
     return tuple(found)
 
 
@@ -82,7 +83,7 @@ def limit_gates(result: BenchResult, limits: list[Limit]) -> tuple[Gate, ...]:
     """Return a gate for each `--fail-on`."""
     found = []
     for limit in limits:
-        value = relative_figure(result, limit.figure)
+        value = result.relative(limit.figure)
         found.append(Gate(limit.text, "fail" if limit.fails(value) else "pass", value, limit.value))
     return tuple(found)
 
