@@ -1,7 +1,7 @@
 """What a run of a suite finds. Light: no library that does the work is imported."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from cpz.bench.machine import Machine
@@ -109,6 +109,8 @@ class BenchResult:
         figures: by workload.
         baseline: the file compared with, or null.
         machine_differences: what differs from where the baseline was measured.
+        against: the interpreter whose cpz was measured in turn, or null.
+        unmeasured: workloads that the other cpz cannot run, and why; they are not compared.
     """
 
     suite: str
@@ -119,6 +121,8 @@ class BenchResult:
     figures: dict[str, Figure]
     baseline: str | None = None
     machine_differences: tuple[str, ...] = ()
+    against: str | None = None
+    unmeasured: dict[str, str] = field(default_factory=dict)
 
     def relative(self, name: str) -> float:
         """Return a figure of a compared result, divided by the baseline's.

@@ -9,9 +9,10 @@ from cpz.bench import suite
 from cpz.bench.baseline import Baseline, BaselineFigure
 from cpz.bench.compare import MARGIN
 from cpz.bench.machine import Machine, this_machine
+from cpz.bench.pooling import figure_of
 from cpz.bench.registry import SMOKE, find_workload
 from cpz.bench.results import Verdict
-from cpz.bench.suite import SuiteConfig, figure_of, run_suite
+from cpz.bench.suite import SuiteConfig, run_suite
 from cpz.bench.worker import Measured, Task, run_apart
 
 
@@ -123,8 +124,8 @@ def test_thirty_percent_more_work_is_caught_and_none_is_not(name: str) -> None:
     workload = find_workload(name)
     clean = figure_of(workload, [suite.measure_apart(workload) for _ in range(3)])
     base = BaselineFigure(clean.ratio, clean.ratio_low, clean.ratio_high, clean.n_pairs, 1e9)
-    again = suite.measure_and_compare(workload, SuiteConfig(), base, MARGIN)
-    slower = suite.measure_and_compare(workload, SuiteConfig(planted=0.3), base, MARGIN)
+    again = suite.measure_and_compare(workload, SuiteConfig(), lambda: base)
+    slower = suite.measure_and_compare(workload, SuiteConfig(planted=0.3), lambda: base)
     assert again.time is not None
     assert slower.time is not None
     assert again.time.verdict is not Verdict.SLOWER

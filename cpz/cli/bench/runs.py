@@ -1,5 +1,6 @@
 """Run a suite of benchmarks and show it. The command imports this module late."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -7,7 +8,8 @@ from typing import Literal
 from rich.console import RenderableType
 from rich.text import Text
 
-from cpz.bench.baseline import read_baseline, require_writable, save_baseline
+from cpz.bench.base import Base, find_base
+from cpz.bench.baseline import Baseline, read_baseline, require_writable, save_baseline
 from cpz.bench.registry import find_suite, suite_digest
 from cpz.bench.results import PEAK, BenchResult, Verdict, relative_figures
 from cpz.bench.suite import SuiteConfig, run_suite, sizes_of
@@ -25,6 +27,7 @@ class BenchArguments:
 
     suite: str
     baseline: Path | None
+    against: Path | None
     save: Path | None
     fail_on: tuple[str, ...]
     runs: int = 1
@@ -36,21 +39,18 @@ def run_bench(arguments: BenchArguments) -> tuple[Outcome, BenchResult]:
     names = [entry.name for entry in workloads]
     figures = relative_figures(names)
     limits = [read_limit(text, figures, "train>1.2") for text in arguments.fail_on]
-    path = arguments.baseline
-    if limits and path is None:
-        raise UsageError(
-            f"--fail-on {arguments.fail_on[0]!r} compares with a baseline, and none was given",
-            hint="name one with --baseline, or make one with --save",
-        )
-    digest = suite_digest(workloads)
-    baseline = read_baseline(path, arguments.suite, digest, names) if path else None
+    against = _against(arguments, suite_digest(workloads), names)
     if arguments.save is not None:
         require_writable(arguments.save)
     with progress_bar("bench", len(workloads)) as advance:
         config = SuiteConfig(arguments.suite, arguments.runs)
-        result = run_suite(config, baseline, lambda _: advance(1))
-    if path is not None:
-        result = replace(result, baseline=str(path))
+        result = run_suite(config, against, lambda _: advance(1))
+    path, python = arguments.baseline, arguments.against
+    result = replace(
+        result,
+        baseline=None if path is None else str(path),
+        against=None if python is None else str(python),
+    )
     outputs: tuple[Output, ...] = ()
     if arguments.save is not None:
         save_baseline(arguments.save, result, sizes_of(workloads))
@@ -58,7 +58,7 @@ def run_bench(arguments: BenchArguments) -> tuple[Outcome, BenchResult]:
     outcome = Outcome(
         "bench",
         result,
-        inputs=() if path is None else (str(path),),
+        inputs=tuple(str(named) for named in (path, python) if named is not None),
         gates=gates(result) + limit_gates(result, limits),
         warnings=warnings(result),
         outputs=outputs,
@@ -66,9 +66,30 @@ def run_bench(arguments: BenchArguments) -> tuple[Outcome, BenchResult]:
     return outcome, result
 
 
+def _against(
+    arguments: BenchArguments, digest: str, names: Sequence[str]
+) -> Baseline | Base | None:
+    """Return what to compare with, checked before a second is measured."""
+    if arguments.baseline is not None and arguments.against is not None:
+        raise UsageError(
+            "--baseline and --against exclude each other",
+            hint="--baseline compares with a file, --against with another cpz on this machine",
+        )
+    if arguments.against is not None:
+        return find_base(arguments.against)
+    if arguments.baseline is not None:
+        return read_baseline(arguments.baseline, arguments.suite, digest, names)
+    if arguments.fail_on:
+        raise UsageError(
+            f"--fail-on {arguments.fail_on[0]!r} compares with a baseline, and none was given",
+            hint="name one with --baseline, or another cpz with --against",
+        )
+    return None
+
+
 def gates(result: BenchResult) -> tuple[Gate, ...]:
     """Return a gate for each figure's time and one for its memory; none without a baseline."""
-    found = []
+    found = [Gate(name, "no data", None, None) for name in result.unmeasured]
     for name, figure in result.figures.items():
         if figure.time is not None:
             status = _STATUS[figure.time.verdict]
@@ -80,10 +101,11 @@ def gates(result: BenchResult) -> tuple[Gate, ...]:
 
 
 def limit_gates(result: BenchResult, limits: list[Limit]) -> tuple[Gate, ...]:
-    """Return a gate for each `--fail-on`."""
+    """Return a gate for each `--fail-on`; a limit on what could not be compared is broken."""
     found = []
     for limit in limits:
-        value = result.relative(limit.figure)
+        is_known = limit.figure.removesuffix(PEAK) not in result.unmeasured
+        value = result.relative(limit.figure) if is_known else None
         found.append(Gate(limit.text, "fail" if limit.fails(value) else "pass", value, limit.value))
     return tuple(found)
 
@@ -94,6 +116,10 @@ def warnings(result: BenchResult) -> tuple[str, ...]:
         f"{name}: {figure.time.reason}"
         for name, figure in result.figures.items()
         if figure.time is not None and figure.time.verdict is Verdict.TOO_NOISY
+    ]
+    found += [
+        f"{name}: not compared, for the other cpz cannot run it: {reason}"
+        for name, reason in result.unmeasured.items()
     ]
     if result.machine_differences:
         found.append(
@@ -120,6 +146,8 @@ def bench_tables(result: BenchResult) -> tuple[RenderableType, ...]:
             f"{figure.ratio_low:.3f} to {figure.ratio_high:.3f}",
             f"{figure.peak_mb:.0f}",
         ]
+        if name in result.unmeasured:
+            cells += ["", "not compared"]
         for compared in (figure.time, figure.memory):
             if compared is not None:
                 cells += [f"{compared.relative:.3f}"]
