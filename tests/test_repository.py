@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from cpz.cli.shell.installation import DISTRIBUTION
 from cpz.evaluation.ope.estimator import Estimator
 from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import EstimatorParameters
@@ -30,6 +31,8 @@ HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 PRIVATE_PATH = re.compile(
     r"(?<![\w.:/-])/(?:" + "|".join(("ro" + "ot", "ho" + "me", "wo" + "rk")) + r")/"
 )
+#: A hint that would install the other project that is called cpz on the public index.
+FOREIGN = re.compile(r"\bcpz\[[a-z]|\binstall\s+(?:-\S+\s+)*['\"]?cpz(?![\w-])")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -179,6 +182,27 @@ def test_the_search_for_private_paths_can_fail() -> None:
     assert PRIVATE_PATH.search(f"open('{home}me/x')")
     assert not PRIVATE_PATH.search(f"https://example.com{home}me")
     assert not PRIVATE_PATH.search(f"docs{home}me")
+
+
+def test_no_text_tells_anybody_to_install_another_project() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{match.group()}"
+        for path in _files()
+        for match in FOREIGN.finditer(_text(path) or "")
+    ]
+    assert found == []
+
+
+def test_the_search_for_foreign_hints_can_fail() -> None:
+    for foreign in ("pip install {}", "pip install -U '{}'", "the extra {}[serve]"):
+        assert FOREIGN.search(foreign.format("cpz"))
+    for fine in ("pip install '.[serve]'", "pip install {}-checkout", "{}_checkout.whl[serve]"):
+        assert not FOREIGN.search(fine.format("cpz"))
+
+
+def test_the_distribution_has_one_name() -> None:
+    assert PROJECT["project"]["name"] == DISTRIBUTION
+    assert PROJECT["project"]["scripts"] == {"cpz": "cpz.cli.app:main"}
 
 
 def test_no_source_file_is_over_600_lines() -> None:
