@@ -1,10 +1,15 @@
-"""Services and a browser: which tests need one, and what a run must not pass over in silence."""
+"""What holds for every test: which need a server or a browser, and that none goes by the clock."""
 
 import os
 from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# An example that a busy machine delays is no defect: Hypothesis would fail it after 200 ms.
+settings.register_profile("cpz", deadline=None)
+settings.load_profile("cpz")
 
 #: A test that asks for such a fixture gets the mark, so that none can lack it.
 MARK_OF_FIXTURE = {"redis": "service", "chromium": "browser"}
