@@ -11,7 +11,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
+from cpz.cli.machine.environment import release
 from cpz.cli.shell.installation import DISTRIBUTION
 from cpz.evaluation.ope.estimator import Estimator
 from cpz.evaluation.ope.log import LoggedDecisions
@@ -33,6 +35,8 @@ PRIVATE_PATH = re.compile(
 )
 #: A hint that would install the other project that is called cpz on the public index.
 FOREIGN = re.compile(r"\bcpz\[[a-z]|\binstall\s+(?:-\S+\s+)*['\"]?cpz(?![\w-])")
+#: `make test-PART`, beside make test.
+TEST_PARTS = ("services", "browser", "wheel", "lowest")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -70,7 +74,7 @@ def _pinned(lock: str) -> dict[str, str]:
 
 
 def _targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def _slug(heading: str) -> str:
@@ -89,7 +93,18 @@ def test_a_lock_is_pins_and_hashes_and_names_no_index(lock: Path) -> None:
 
 
 def test_the_locks_are_there() -> None:
-    assert [lock.stem for lock in LOCKS] == ["dev", "docs", "mutants", "runtime"]
+    assert [lock.stem for lock in LOCKS] == ["dev", "docs", "lowest", "mutants", "runtime"]
+
+
+def test_the_lowest_versions_are_those_that_are_declared() -> None:
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    declared = [*PROJECT["project"]["dependencies"], *(item for extra in extras for item in extra)]
+    pinned = _pinned("lowest")
+    for requirement in declared:
+        floor = requirement.partition(">=")[2].split(",")[0]
+        assert floor, f"{requirement} declares no least version"
+        found = pinned[_name(requirement)]
+        assert release(found)[: len(release(floor))] == release(floor), requirement
 
 
 def test_runtime_and_dev_pin_every_declared_dependency() -> None:
@@ -139,18 +154,19 @@ def test_every_local_link_resolves(page: Path) -> None:
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:`|^ {4}|^\$ )make ([a-z]+)", text, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^ {4}|^\$ )make ([a-z-]+)", text, re.MULTILINE))
     assert named - _targets() == set()
 
 
 def test_the_promised_targets_exist() -> None:
     promised = {"setup", "demo", "check", "test", "proof", "bench", "docs", "lock", "clean"}
-    assert promised <= _targets()
+    assert promised | {f"test-{part}" for part in TEST_PARTS} <= _targets()
 
 
 def test_the_workflow_runs_targets_that_exist() -> None:
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     assert ".ci/run" in workflow
+    assert "make test-lowest" in workflow
     listed = re.search(r"^ +target: \[(.+)\]$", workflow, re.MULTILINE)
     assert listed is not None
     assert {"proof", "bench"} <= set(listed.group(1).split(", ")) <= _targets()
@@ -163,8 +179,24 @@ def test_the_continuous_integration_script_is_sound() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     subprocess.run(["bash", "-n", str(script)], check=True)
-    commands = re.findall(r"^make ([a-z]+)", script.read_text(encoding="utf-8"), re.MULTILINE)
-    assert commands == ["check", "test"]
+    text = script.read_text(encoding="utf-8")
+    parts = ["test-services", "test-browser", "test-wheel"]
+    assert re.findall(r"^make ([a-z-]+)", text, re.MULTILINE) == ["check", "test", *parts]
+    assert text.index("export CPZ_REQUIRE_SERVICES=1") < text.index("\nmake test")
+
+
+def test_every_test_belongs_to_one_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert set(re.findall(r'pytest .*-m "?([^"\n]+?)"?(?: tests)?$', makefile, re.MULTILINE)) == {
+        "not slow and not service and not browser",
+        "service and not slow",
+        "browser and not slow",
+        "slow",
+    }
+
+
+def test_no_generated_example_fails_by_the_clock() -> None:
+    assert settings().deadline is None
 
 
 def test_no_file_names_a_path_of_one_machine() -> None:

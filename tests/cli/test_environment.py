@@ -38,7 +38,7 @@ from cpz.cli.machine.environment import (
 )
 from cpz.cli.shell.installation import DISTRIBUTION
 
-NUMPY = Requirement("numpy", "2.0")
+NUMPY = Requirement("numpy", "2.0.2")
 OPTUNA = Requirement("optuna", "4", "tune")
 
 
@@ -65,8 +65,9 @@ def test_the_supported_range_is_the_one_that_is_packaged() -> None:
 @pytest.mark.parametrize(
     ("wanted", "found", "status"),
     [
-        (NUMPY, "2.0", "ok"),
-        (NUMPY, "2.0.1", "ok"),
+        (NUMPY, "2.0.2", "ok"),
+        (NUMPY, "2.1", "ok"),
+        (NUMPY, "2.0.1", "failed"),
         (NUMPY, "10.0", "ok"),
         (NUMPY, "1.26.4", "failed"),
         (NUMPY, None, "failed"),
