@@ -315,13 +315,18 @@ def test_planned_guardrails_clear_their_margin(
 def test_without_an_effect_the_power_is_alpha() -> None:
     """Both tails, normal and t: each holds alpha / 2."""
     for n in (40, 100_000):
-        assert power(Baseline("mean", 10.0, 10.0), 0.0, n, EVEN) == pytest.approx(0.05)
+        assert power(Baseline(MEAN, 10.0, 10.0), 0.0, n, EVEN) == pytest.approx(0.05)
 
 
-def test_a_baseline_keeps_its_kind() -> None:
-    assert given_baseline("ratio", 2.0, 1.0).baseline == Baseline("ratio", 2.0, 1.0)
-    assert given_baseline("mean", 2.0, 1.0).baseline == Baseline("mean", 2.0, 1.0)
-    assert given_baseline("proportion", 0.2, None).baseline == Baseline("proportion", 0.2, 0.4)
+@pytest.mark.parametrize(("kind", "mean", "sd"), [("ratio", 2.0, 1.0), ("mean", 2.0, 1.0)])
+def test_a_baseline_keeps_its_kind(kind: str, mean: float, sd: float) -> None:
+    found = given_baseline(kind, mean, sd).baseline
+    assert (found.metric.name(), found.mean, found.sd) == (kind, mean, sd)
+
+
+def test_a_proportion_knows_its_spread() -> None:
+    found = given_baseline("proportion", 0.2, None).baseline
+    assert (found.metric.name(), found.mean, found.sd) == ("proportion", 0.2, 0.4)
 
 
 def test_a_window_says_its_effect_in_both_units() -> None:
@@ -339,12 +344,12 @@ def test_a_window_says_its_effect_in_both_units() -> None:
 
 def test_the_largest_effects_there_are() -> None:
     """A mean may grow a hundredfold but fall by all of it; a proportion ends at 1."""
-    noisy = Baseline("mean", 10.0, 100.0)
+    noisy = Baseline(MEAN, 10.0, 100.0)
     gain = detectable(noisy, 100, EVEN)
     assert gain is not None
     assert 5.0 < gain < 6.5  # 2.8 sd sqrt(4 / n) = 56, less than six times the mean
     assert detectable(noisy, 100, EVEN, -1.0) is None
-    frequent = Baseline("proportion", 0.9, 0.3)
+    frequent = Baseline(PROPORTION, 0.9, 0.3)
     loss = detectable(frequent, 40, EVEN, -1.0)
     assert loss is not None
     assert loss < 1 - 1 / 0.9
@@ -354,16 +359,17 @@ def test_the_largest_effects_there_are() -> None:
 def test_power_of_an_uneven_split_by_hand() -> None:
     """Of 100,000 units a tenth is treated: se = sd sqrt(1 / 90,000 + 1 / 10,000).
 
-    With mean and spread 10, an effect of 2 % has z = 1.8974, and a margin of 2 % 1.9166.
+    With mean and spread 10, an effect of 2 % has z = 1.8974. A margin of 2 % is judged by
+    T - 0.98 C, whose se is 10 sqrt(0.98^2 / 90,000 + 1 / 10,000) = 0.10520: z = 1.9011.
     """
-    uneven, baseline = Design(0.9, 0.1, 0.05, 0.8), Baseline("mean", 10.0, 10.0)
+    uneven, baseline = Design(0.9, 0.1, 0.05, 0.8), Baseline(MEAN, 10.0, 10.0)
     assert power(baseline, 0.02, 100_000, uneven) == pytest.approx(0.4751, abs=2e-4)
     assert non_inferiority_power(baseline, -0.02, 100_000, uneven) == pytest.approx(
-        0.4827, abs=2e-4
+        0.4765, abs=2e-4
     )
 
 
 def test_a_proportion_that_grows_spreads_more() -> None:
     """0.2 to 0.21: 0.16 and 0.1659 over 50,000 units each, z = 0.01 / 0.0025527 = 3.9174."""
-    found = power(Baseline("proportion", 0.2, 0.4), 0.05, 100_000, EVEN)
+    found = power(Baseline(PROPORTION, 0.2, 0.4), 0.05, 100_000, EVEN)
     assert found == pytest.approx(0.97486, abs=2e-4)
