@@ -1,7 +1,7 @@
 """`cpz ab`: plan an experiment, rehearse it on simulated shoppers, analyse it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from cpz.cli.shell.options import (
 )
 from cpz.cli.shell.outcome import finish
 from cpz.cli.shell.signature import spread
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 app = typer.Typer(name="ab", help="Plan, rehearse and analyse experiments.", no_args_is_help=True)
 
@@ -46,15 +43,10 @@ def analyze(
         cpz ab analyze users.csv --metrics metrics.toml --sequential --out report
     """
     from cpz.cli.ab.runs import run_analyze
+    from cpz.report.content.ab import analysis_blocks
 
     outcome, result = run_analyze(file, metrics, arguments, out)
-
-    def render(console: "Console") -> None:
-        from cpz.report.terminal.ab import analysis_tables  # late: --json needs no tables
-
-        console.print(*analysis_tables(result))
-
-    return finish(outcome, json, render)
+    return finish(outcome, json, analysis_blocks(result))
 
 
 @app.command("plan")
@@ -75,15 +67,10 @@ def plan(
         cpz ab plan past.parquet --metrics metrics.toml --effect 0.02 --days 14
     """
     from cpz.cli.ab.runs import run_plan
+    from cpz.report.content.ab_plan import plan_blocks
 
     outcome, result = run_plan(file, metrics, arguments)
-
-    def render(console: "Console") -> None:
-        from cpz.report.terminal.ab import plan_tables  # late: --json needs no tables
-
-        console.print(*plan_tables(result))
-
-    return finish(outcome, json, render)
+    return finish(outcome, json, plan_blocks(result))
 
 
 @app.command("simulate")
@@ -104,12 +91,7 @@ def simulate(
         cpz ab simulate --control logging --treatment epsilon:0.1 --placement shipping --split 80/20
     """
     from cpz.cli.ab.rehearse import run_experiment
+    from cpz.report.content.ab_rehearsal import rehearsal_blocks
 
     outcome, result = run_experiment(arguments, workspace, out)
-
-    def render(console: "Console") -> None:
-        from cpz.report.terminal.ab import rehearsal_tables  # late: --json needs no tables
-
-        console.print(*rehearsal_tables(result))
-
-    return finish(outcome, json, render)
+    return finish(outcome, json, rehearsal_blocks(result))

@@ -58,7 +58,7 @@ def tabulate_bar_chart(chart: BarChart) -> Table:
         (category, *(format_value(series.values[i], chart.unit) for series in chart.series))
         for i, category in enumerate(chart.categories)
     )
-    columns = ("", *(series.name for series in chart.series))
+    columns = (chart.label, *(series.name for series in chart.series))
     return Table(columns, rows, chart.title, label_and_numbers(len(chart.series)))
 
 

@@ -66,7 +66,7 @@ def tabulate_calibration_chart(chart: CalibrationChart) -> Table:
         )
         for index, point in enumerate(chart.bins, 1)
     )
-    columns = ("Bin", "Predicted", "Observed", "Interval", "Rows")
+    columns = ("bin", "predicted", "observed", "interval", "rows")
     return Table(columns, rows, chart.title, label_and_numbers(4))
 
 

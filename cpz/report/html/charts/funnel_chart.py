@@ -50,7 +50,7 @@ def tabulate_funnel_chart(chart: FunnelChart) -> Table:
         (step.label, format_value(step.count, COUNT), format_value(step.share, PERCENT), kept)
         for step, kept in zip(chart.steps, _kept(chart), strict=True)
     )
-    columns = ("Step", "Sessions", "Share of all", "Kept from step before")
+    columns = ("step", "sessions", "share of all", "kept from step before")
     return Table(columns, rows, chart.title, ("left", "right", "right", "right"))
 
 

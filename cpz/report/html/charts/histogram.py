@@ -58,7 +58,7 @@ def tabulate_histogram(chart: Histogram) -> Table:
         for (low, high), n in zip(pairwise(chart.edges), chart.counts, strict=True)
     ]
     lines = [(f"{t.label}: {_brief(t.value)}", "") for t in chart.thresholds]
-    return Table((chart.x_label, "Rows"), (*zero, *bins, *lines), chart.title, ("left", "right"))
+    return Table((chart.x_label, "rows"), (*zero, *bins, *lines), chart.title, ("left", "right"))
 
 
 def _is_drawable(chart: Histogram, value: float) -> bool:

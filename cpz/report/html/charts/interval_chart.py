@@ -74,7 +74,7 @@ def tabulate_interval_chart(chart: IntervalChart) -> Table:
         value = format_value(chart.reference.value, chart.unit, _digits(chart))
         truth = [""] if has_truth else []
         rows.append((chart.reference.label, value, "", *truth, "reference line"))
-    columns = ("", "Estimate", "Interval", *(["True value"] if has_truth else []), "Remark")
+    columns = ("", "estimate", "interval", *(["true value"] if has_truth else []), "remark")
     return Table(columns, tuple(rows), chart.title, (*label_and_numbers(len(columns) - 2), "left"))
 
 

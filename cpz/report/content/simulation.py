@@ -1,8 +1,7 @@
-"""The simulation's page: what the checkout of a simulated dataset looks like."""
+"""What a simulated dataset says: what its checkout looks like, and whether it can be made again."""
 
 from collections.abc import Sequence
 
-from cpz.data.version import __version__
 from cpz.report.chart_values import (
     BarChart,
     BarSeries,
@@ -13,7 +12,7 @@ from cpz.report.chart_values import (
     Line,
     LineChart,
 )
-from cpz.report.format import COUNT, PERCENT, PLAIN, POINTS, format_value
+from cpz.report.format import COUNT, PERCENT, PLAIN, POINTS, estimate_cells, format_value
 from cpz.report.results.simulate import SimulateResult
 from cpz.report.values import (
     Block,
@@ -23,24 +22,40 @@ from cpz.report.values import (
     Section,
     Status,
     Table,
-    label_and_numbers,
+    Text,
+    table,
+    tally,
 )
 from cpz.simulator.long_run import LongRunEffect
 from cpz.simulator.summary.dataset import Group, Summary
 from cpz.simulator.summary.weekly_shares import moved_most
+from cpz.simulator.verify import Verification
+
+
+def simulation_blocks(result: SimulateResult) -> tuple[Block, ...]:
+    """Say sizes, funnel, conversion by group, methods, what went wrong, and what was logged."""
+    found = result.summary
+    if found is None:
+        return (Text(f"would simulate {result.sessions} sessions of {result.scenario!r}"),)
+    groups = _group_table(found)
+    parts = (_sizes(result), _funnel_chart(found), groups, _methods(found), _attempts(found))
+    return (*parts, _propensities(found), _faults(found), *_long_run_table(result.long_run))
+
+
+def verification_blocks(result: SimulateResult, found: Verification) -> tuple[Block, ...]:
+    """Say how much of a dataset was made again, and how much of that differs."""
+    counts = {
+        "parts": len(found.parts),
+        "files": found.n_files,
+        "files that differ": len(found.differing),
+    }
+    return (tally(f"dataset {result.dataset}, made again", ("what", "value"), counts),)
 
 
 def simulation_report(
     result: SimulateResult, config_toml: str, command: str, next_steps: tuple[str, ...]
 ) -> Report:
-    """Say all of a simulated dataset as plain values.
-
-    Args:
-        result: what the command returns, with its summary.
-        config_toml: the resolved configuration.
-        command: what reproduces it.
-        next_steps: commands worth running now.
-    """
+    """Say all of a simulated dataset."""
     found = result.summary
     if found is None:
         raise ValueError("a dry run has no report")
@@ -56,11 +71,15 @@ def simulation_report(
             *_long_run(result.long_run),
         ),
         trust=_trust(found),
-        sections=(_funnel(found), _time(found), _groups(found), _log(found)),
+        sections=(
+            Section("funnel", "The funnel", "How far sessions get.", (_funnel_chart(found),)),
+            _time(found),
+            _groups(found),
+            _log(result, found),
+        ),
         command=command,
         config_toml=config_toml,
         next_steps=next_steps,
-        versions=(("cpz", __version__),),
     )
 
 
@@ -89,13 +108,16 @@ def _trust(found: Summary) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-def _funnel(found: Summary) -> Section:
+def _sizes(result: SimulateResult) -> Table:
+    return tally(f"dataset {result.dataset}", ("table", "rows"), result.rows)
+
+
+def _funnel_chart(found: Summary) -> FunnelChart:
     steps = [FunnelStep(step.step, step.n_sessions, step.share) for step in found.funnel]
     steps.append(FunnelStep("purchase", found.n_purchases, found.conversion))
     share = format_value(found.conversion, PERCENT)
     description = f"{share} of the sessions end in a purchase. Digital carts skip shipping."
-    chart = FunnelChart("Sessions by step", description, tuple(steps))
-    return Section("funnel", "The funnel", "How far sessions get.", (chart,))
+    return FunnelChart("Sessions by step", description, tuple(steps))
 
 
 def _time(found: Summary) -> Section:
@@ -160,15 +182,8 @@ def _moving_shares(found: Summary) -> tuple[LineChart, ...]:
 
 def _groups(found: Summary) -> Section:
     bars = (_conversion("device", found.by_device), _conversion("market", found.by_country))
-    methods = found.methods
-    first = methods[0].name if methods else "none"
-    shares = BarChart(
-        "Purchases by payment method",
-        f"Shares of all {format_value(found.n_purchases, COUNT)} purchases; most by {first}.",
-        tuple(method.name for method in methods) or ("none",),
-        (BarSeries("share", tuple(method.share for method in methods) or (None,)),),
-    )
-    return Section("groups", "Who and how", "Conversion by group.", (*bars, shares))
+    blocks = (*bars, _methods(found), _attempts(found))
+    return Section("groups", "Who and how", "Conversion by group.", blocks)
 
 
 def _conversion(title: str, groups: Sequence[Group]) -> BarChart:
@@ -179,33 +194,79 @@ def _conversion(title: str, groups: Sequence[Group]) -> BarChart:
         f"at {format_value(highest.conversion, PERCENT)}.",
         tuple(f"{group.name} ({format_value(group.n_sessions, COUNT)})" for group in groups),
         (BarSeries("conversion", tuple(group.conversion for group in groups)),),
+        label=title,
     )
 
 
-def _log(found: Summary) -> Section:
-    ranges = Table(
-        ("placement", "decisions", "smallest propensity", "largest"),
-        tuple(
-            (
-                item.placement,
-                format_value(item.n_decisions, COUNT),
-                format_value(item.smallest, PLAIN),
-                format_value(item.largest, PLAIN),
-            )
-            for item in found.propensities
-        ),
-        "Logged propensities",
-        label_and_numbers(3),
+def _group_table(found: Summary) -> Table:
+    """Return devices and markets in one table, which is shorter than their two charts."""
+    rows = (
+        (group.name, format_value(group.n_sessions, COUNT), format_value(group.conversion, PERCENT))
+        for group in (*found.by_device, *found.by_country)
     )
-    faults = Table(
-        ("fault", "sessions touched", "share"),
-        tuple(
-            (f.name, format_value(f.n_sessions, COUNT), format_value(f.share, PERCENT))
-            for f in found.faults
-        )
-        or (("none", "0", "0 %"),),
-        "Planted faults; the truth's mask says which session has which",
-        label_and_numbers(2),
+    return table("conversion", ("group", "sessions", "converted"), rows)
+
+
+def _methods(found: Summary) -> BarChart:
+    methods = found.methods
+    first = methods[0].name if methods else "none"
+    return BarChart(
+        "Purchases by payment method",
+        f"Shares of all {format_value(found.n_purchases, COUNT)} purchases; most by {first}.",
+        tuple(method.name for method in methods) or ("none",),
+        (BarSeries("share", tuple(method.share for method in methods) or (None,)),),
+        label="method",
     )
+
+
+def _attempts(found: Summary) -> Table:
+    rates = {
+        "address form came back with mistakes": found.form_error_rate,
+        "payment challenged": found.challenge_rate,
+        "authentication failed": found.authentication_failure_rate,
+        "payment declined": found.decline_rate,
+    }
+    return tally("what went wrong", ("what", "share"), rates, PERCENT)
+
+
+def _log(result: SimulateResult, found: Summary) -> Section:
     intro = "What an off-policy estimate has to work with."
-    return Section("log", "The log", intro, (ranges, faults))
+    blocks = (_sizes(result), _propensities(found), _faults(found))
+    return Section("log", "The log", intro, (*blocks, *_long_run_table(result.long_run)))
+
+
+def _propensities(found: Summary) -> Table:
+    rows = (
+        (
+            item.placement,
+            format_value(item.n_decisions, COUNT),
+            format_value(item.smallest, PLAIN),
+            format_value(item.largest, PLAIN),
+        )
+        for item in found.propensities
+    )
+    return table("logged propensities", ("placement", "decisions", "smallest", "largest"), rows)
+
+
+def _faults(found: Summary) -> Table:
+    """Return how many sessions each planted fault touched."""
+    rows = [
+        (fault.name, format_value(fault.n_sessions, COUNT), format_value(fault.share, PERCENT))
+        for fault in found.faults
+    ]
+    rows = rows or [("none", "0", format_value(0.0, PERCENT))]
+    note = "The truth's mask says which session has which."
+    return table("planted faults", ("fault", "sessions", "share"), rows, note=note)
+
+
+def _long_run_table(found: LongRunEffect | None) -> tuple[Table, ...]:
+    """Return the policy's value at its own visits and at those of the scenario's policy."""
+    if found is None:
+        return ()
+    rows = (
+        ("at the visits it shaped", format_value(found.closed_loop_value, PERCENT), ""),
+        ("at the visits of the scenario's policy", format_value(found.one_step_value, PERCENT), ""),
+        ("long-run effect", *estimate_cells(found.effect, found.ci, POINTS)),
+    )
+    columns = ("where", "value", "95 % interval")
+    return (table("true conversion under --policy", columns, rows),)

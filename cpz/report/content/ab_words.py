@@ -1,8 +1,9 @@
-"""Sentences that terminal and page share for an experiment."""
+"""Sentences that experiments share."""
 
 from collections.abc import Mapping
 
 from cpz.ingest.experiments.metrics_file import MINOR_UNITS
+from cpz.report.values import Text
 
 #: What the rehearsal does with its markets' currencies.
 EXCHANGED = "amounts in euros at the scenario's rates"
@@ -20,3 +21,8 @@ def amounts_sentence(amounts: Mapping[str, str]) -> str:
         mixed = ", whatever the currency of each row" if unit == MINOR_UNITS else ""
         said.append(f"In {unit}{mixed}: {names}.")
     return " ".join(said)
+
+
+def amounts_aside(amounts: Mapping[str, str]) -> tuple[Text, ...]:
+    """Return the same as a block, or nothing."""
+    return (Text(amounts_sentence(amounts), is_aside=True),) if amounts else ()
