@@ -19,6 +19,7 @@ from cpz.ingest.experiments.units import UnitTable, unit_table
 from cpz.ingest.logs.frames import rows_of
 from cpz.report.content.ab import analysis_blocks, analysis_report
 from cpz.report.content.ab_plan import plan_blocks, plan_report
+from cpz.report.content.ab_shown import shown_numbers
 from cpz.report.values import Block, Report
 
 Split = str | Sequence[float]
@@ -54,25 +55,19 @@ class ExperimentAnalysis(Result[ExperimentResult]):
 
 
 def _comparison(found: Comparison) -> dict[str, object]:
-    side = found.deciding or found
-    estimate, ci, p_value = side.absolute.estimate, side.absolute.ci, side.absolute.p_value
-    relative_ci = side.relative.ci
-    if found.sequential is not None:
-        followed = found.sequential
-        estimate, ci, p_value = followed.estimate, followed.ci, followed.p_value
-        relative_ci = followed.relative_ci
+    shown = shown_numbers(found)
     return {
         "n_control": found.n_control,
         "n_treatment": found.n_treatment,
-        "control": side.control,
-        "treatment": side.treatment,
-        "difference": estimate,
-        "low": ci[0],
-        "high": ci[1],
-        "relative": side.relative.estimate,
-        "relative_low": relative_ci[0],
-        "relative_high": relative_ci[1],
-        "p_value": p_value,
+        "control": shown.control,
+        "treatment": shown.treatment,
+        "difference": shown.estimate,
+        "low": shown.ci[0],
+        "high": shown.ci[1],
+        "relative": shown.relative,
+        "relative_low": shown.relative_ci[0],
+        "relative_high": shown.relative_ci[1],
+        "p_value": shown.p_value,
         "p_value_holm": found.p_value_holm,
         "verdict": str(found.verdict),
         "reason": found.reason,
@@ -172,6 +167,8 @@ def plan(
     power: float = 0.8,
     units_per_day: float | None = None,
     days: int | None = None,
+    sequential: bool = False,
+    tuned_at: int = 10_000,
 ) -> ExperimentPlan:
     """Say how many units and days an effect needs, as `cpz ab plan` does.
 
@@ -187,6 +184,8 @@ def plan(
         power: wanted chance to find the effect.
         units_per_day: over all variants.
         days: your window.
+        sequential: whether the analysis will look at every day.
+        tuned_at: units at which its sequence is tightest.
 
     Raises:
         UsageError: nothing is asked, a baseline is missing or given twice, or a value out of range.
@@ -198,7 +197,17 @@ def plan(
     """
     require_both(data, metrics)
     request = PlanRequest(
-        kind, baseline, sd, effect, _split(split), alpha, power, units_per_day, days
+        kind=kind,
+        baseline=baseline,
+        sd=sd,
+        effect=effect,
+        split=_split(split),
+        alpha=alpha,
+        power=power,
+        units_per_day=units_per_day,
+        days=days,
+        sequential=sequential,
+        tuned_at=tuned_at,
     )
     read = None
     if data is not None and metrics is not None:

@@ -25,7 +25,7 @@ SIGNATURES = {
     "evaluate": "data, *, policy, reward, placement, with_truth, config, map, action, propensity, "
     "position, unit, context, options",
     "ab.plan": "data, *, metrics, kind, baseline, sd, effect, split, alpha, power, units_per_day, "
-    "days",
+    "days, sequential, tuned_at",
     "ab.analyze": "data, *, metrics, split, test, alpha, sequential, tuned_at",
     "canary.judge": "baseline, canary, *, judge, config",
 }

@@ -131,6 +131,41 @@ def test_the_page_shows_both_sides_of_its_differences(cli: Cli, files: Files) ->
         assert f"{found['adjusted'][side]:.4g}" in row
 
 
+def test_files_may_lie_in_the_workspace(
+    cli: Cli, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = files.folder / "elsewhere"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    words = ("users.csv", "--metrics", "metrics.toml", "--workspace", files.folder, "--json")
+    ran = cli("ab", "analyze", *words)
+    assert ran.code == 0
+    assert ran.result == cli(*files.words()).result
+    assert cli("ab", "plan", *words, "--effect", 0.1).code == 0
+    assert cli("ab", "analyze", *words[:3], "--json").code == 5
+    assert list(here.iterdir()) == []
+
+
+def test_rows_say_what_holm_and_the_covariate_did(cli: Cli, files: Files) -> None:
+    out = files.folder / "out"
+    shown = " ".join(cli("ab", "analyze", files.file, "--metrics", files.metrics).out.split())
+    assert "interval and p of each row alone, Holm's p over all" in shown
+    said = "Adjusted by a covariate: orders; as measured: orders_per_session, margin."
+    assert said in shown
+    cli(*files.words("--out", out))
+    page = (out / "report.html").read_text()
+    assert said in page
+    assert "of each row alone" in page
+    files.metrics.write_text(METRICS.replace('covariate = "orders_pre"', ""))
+    assert "Adjusted by" not in cli("ab", "analyze", files.file, "--metrics", files.metrics).out
+
+
+def test_a_control_may_be_written_as_a_float(cli: Cli, files: Files) -> None:
+    expected = cli(*files.words()).result
+    files.metrics.write_text(METRICS.replace('control = "0"', "control = 0.0"))
+    assert cli(*files.words()).result == expected
+
+
 def test_tables_for_people(cli: Cli, files: Files) -> None:
     ran = cli("ab", "analyze", files.file, "--metrics", files.metrics)
     assert ran.code == 0

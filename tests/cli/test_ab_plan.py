@@ -53,6 +53,15 @@ def test_not_detectable_is_a_verdict_and_exit_1(cli: Cli) -> None:
     assert _plan(cli, *words, "--days", 8).code == 0
 
 
+def test_looking_at_every_day_costs_units(cli: Cli) -> None:
+    words = ("ab", "plan", "--baseline", 0.032, "--effect", 0.05, "--json")
+    once, again = cli(*words), cli(*words, "--sequential", "--tuned-at", 100_000)
+    assert again.result["is_sequential"] is True
+    size = [ran.result["metrics"]["metric"]["n"] for ran in (once, again)]
+    assert 1.5 < size[1] / size[0] < 2.5
+    assert "again and again" in cli(*words[:-1], "--sequential").out
+
+
 def test_a_window_alone_says_what_it_shows(cli: Cli) -> None:
     ran = _plan(cli, "--baseline", 0.1, "--units-per-day", 1000, "--days", 8)
     assert ran.code == 0

@@ -16,6 +16,14 @@ Split = Annotated[
 ]
 
 
+Sequential = Annotated[
+    bool, typer.Option("--sequential", help="Valid at every look: confidence sequences over time.")
+]
+TunedAt = Annotated[
+    int, typer.Option("--tuned-at", min=100, help="Units at which the sequence is tightest.")
+]
+
+
 @dataclass(frozen=True, slots=True)
 class AnalyzeArguments(AnalysisRequest):
     """What `cpz ab analyze` was asked."""
@@ -25,13 +33,8 @@ class AnalyzeArguments(AnalysisRequest):
         str, typer.Option("--test", help="welch (Student's t, Welch's degrees of freedom) or z.")
     ] = "welch"
     alpha: Alpha = 0.05
-    sequential: Annotated[
-        bool,
-        typer.Option("--sequential", help="Valid at every look: confidence sequences over time."),
-    ] = False
-    tuned_at: Annotated[
-        int, typer.Option("--tuned-at", min=100, help="Units at which the sequence is tightest.")
-    ] = 10_000
+    sequential: Sequential = False
+    tuned_at: TunedAt = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class PlanArguments(PlanRequest):
     days: Annotated[int | None, typer.Option("--days", min=1, max=10_000, help="Your window.")] = (
         None
     )
+    sequential: Sequential = False
+    tuned_at: TunedAt = 10_000
 
 
 @dataclass(frozen=True, slots=True)

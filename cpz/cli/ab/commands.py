@@ -33,6 +33,7 @@ def analyze(
     ],
     arguments: AnalyzeArguments,
     out: OutOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
     """Analyse an experiment: sample ratio first, then every metric and variant with a verdict.
@@ -42,9 +43,10 @@ def analyze(
         cpz ab analyze users.csv --metrics metrics.toml --split 90/10 --json
         cpz ab analyze users.csv --metrics metrics.toml --sequential --out report
     """
-    from cpz.cli.ab.runs import run_analyze
+    from cpz.cli.ab.runs import in_workspace, run_analyze
     from cpz.report.content.ab import analysis_blocks
 
+    file, metrics = in_workspace(file, workspace), in_workspace(metrics, workspace)
     outcome, result = run_analyze(file, metrics, arguments, out)
     return finish(outcome, json, analysis_blocks(result))
 
@@ -57,6 +59,7 @@ def plan(
         Path | None, typer.Argument(help="A past unit-level file to take the baselines from.")
     ] = None,
     metrics: MetricsOption = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
     """Say how many units and days an effect needs, and what a window can and cannot show.
@@ -66,10 +69,11 @@ def plan(
         cpz ab plan --kind mean --baseline 52 --sd 110 --effect 0.02 --split 80/10/10
         cpz ab plan past.parquet --metrics metrics.toml --effect 0.02 --days 14
     """
-    from cpz.cli.ab.runs import run_plan
+    from cpz.cli.ab.runs import in_workspace, run_plan
     from cpz.report.content.ab_plan import plan_blocks
 
-    outcome, result = run_plan(file, metrics, arguments)
+    past, columns = (path and in_workspace(path, workspace) for path in (file, metrics))
+    outcome, result = run_plan(past, columns, arguments)
     return finish(outcome, json, plan_blocks(result))
 
 

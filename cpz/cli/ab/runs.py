@@ -23,6 +23,16 @@ Status = Literal["pass", "fail", "no data"]
 _GUARDED: dict[Verdict, Status] = {Verdict.NON_INFERIOR: "pass", Verdict.INFERIOR: "fail"}
 
 
+def in_workspace(path: Path, root: Path) -> Path:
+    """Return a file as it is named, or in the workspace where it is only there.
+
+    >>> in_workspace(Path("runs/none/units.parquet"), Path("nowhere")).as_posix()
+    'runs/none/units.parquet'
+    """
+    inside = root / path
+    return inside if not path.exists() and inside.exists() else path
+
+
 def run_analyze(
     file: Path, metrics: Path, request: AnalysisRequest, out: Path | None
 ) -> tuple[Outcome, ExperimentResult]:

@@ -10,10 +10,15 @@ theta = Cov(L, X) / Var(X) pooled over the two variants compared; for a ratio, X
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 from cpz.evaluation.ab.moments import Moments, Monomial, monomials
 from cpz.ingest.experiments.metrics_file import MetricColumns
+
+#: In how many orders a product of three factors can be written, by the number of distinct ones.
+_ORDERS = {1: 1, 2: 3, 3: 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +86,9 @@ def covariate_of(columns: MetricColumns) -> Ratio | None:
 
 
 def needs(columns: MetricColumns) -> set[Monomial]:
-    """Return the products a metric needs: third powers of its value, second with the covariate."""
-    value = (columns.numerator, columns.denominator)
+    """Return the products a metric needs: all of up to three factors."""
     covariate = (columns.covariate, columns.covariate_denominator)
-    return monomials(*value, degree=3) | monomials(*value, *covariate, degree=2)
+    return monomials(columns.numerator, columns.denominator, *covariate, degree=3)
 
 
 def plain_arm(moments: Moments, columns: MetricColumns) -> Arm:
@@ -131,19 +135,78 @@ def _covariate(columns: MetricColumns) -> Ratio:
     return covariate
 
 
-def third_moment(moments: Moments, columns: MetricColumns) -> float:
-    """Return the third central moment of the linearised value (N - R D) / mean(D)."""
-    top, bottom = columns.numerator, columns.denominator
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Shape of linearised values L, as far as it skews a studentised estimate.
+
+    Attributes:
+        variance: of L.
+        third: third central moment of L.
+        coupling: Cov(L, D) / mean(D); 0 without a denominator.
+    """
+
+    variance: float
+    third: float
+    coupling: float
+
+    @property
+    def skewness(self) -> float:
+        """Return third / variance^1.5 - 3 coupling / sqrt(variance); NaN without spread.
+
+        The estimate of Var L moves with a ratio R, by -2 coupling (R - its mean): to first order t
+        is that of L, plus t^2 coupling / sqrt(n Var L), which shifts its quantiles as a skewness of
+        three times that with the other sign.
+        """
+        if not self.variance > 0:
+            return math.nan
+        sd = math.sqrt(self.variance)
+        return self.third / sd**3 - 3 * self.coupling / sd
+
+
+def plain_shape(moments: Moments, columns: MetricColumns) -> Shape:
+    """Return the shape of the metric's linearised value."""
+    value = value_of(columns)
+    variance = plain_arm(moments, columns).variance
+    third = _third(moments, _weights(moments, value))
+    return Shape(variance, third, _coupling(moments, value, columns.denominator))
+
+
+def adjusted_shape(moments: Moments, columns: MetricColumns, by: Adjustment) -> Shape:
+    """Return the shape of the linearised value less theta times the covariate's."""
+    value, covariate = value_of(columns), _covariate(columns)
+    weights = _weights(moments, value)
+    for name, weight in _weights(moments, covariate).items():
+        weights[name] = weights.get(name, 0.0) - by.theta * weight
+    bottom = columns.denominator
+    coupling = _coupling(moments, value, bottom) - by.theta * _coupling(moments, covariate, bottom)
+    variance = adjusted_arm(moments, columns, by).variance
+    return Shape(variance, _third(moments, weights), coupling)
+
+
+def _coupling(moments: Moments, ratio: Ratio, bottom: str | None) -> float:
     if bottom is None:
-        return moments.third(top, top, top)
-    ratio, scale = value_of(columns).value(moments), moments.mean(bottom)
-    total = (
-        moments.third(top, top, top)
-        - 3 * ratio * moments.third(top, top, bottom)
-        + 3 * ratio**2 * moments.third(top, bottom, bottom)
-        - ratio**3 * moments.third(bottom, bottom, bottom)
+        return 0.0
+    mean = moments.mean(bottom)
+    return ratio_cov(moments, ratio, Ratio(bottom)) / mean if mean else math.nan
+
+
+def _weights(moments: Moments, ratio: Ratio) -> dict[str, float]:
+    """Return the columns' weights in (N - R D) / mean(D); a constant's moves nothing."""
+    scale = moments.mean(ratio.bottom)
+    terms = ((ratio.top, 1.0), (ratio.bottom, -ratio.value(moments)))
+    weights: dict[str, float] = {}
+    for name, factor in terms:
+        if name is not None:
+            weights[name] = weights.get(name, 0.0) + (factor / scale if scale else math.nan)
+    return weights
+
+
+def _third(moments: Moments, weights: Mapping[str, float]) -> float:
+    """Return the third central moment of a weighted sum of columns."""
+    return math.fsum(
+        _ORDERS[len({a, b, c})] * weights[a] * weights[b] * weights[c] * moments.third(a, b, c)
+        for a, b, c in combinations_with_replacement(sorted(weights), 3)
     )
-    return total / scale**3 if scale else math.nan
 
 
 def _not_negative(variance: float) -> float:

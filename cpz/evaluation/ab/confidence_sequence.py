@@ -42,14 +42,18 @@ class Boundary:
         log_alpha = math.log(self.alpha)
         return (-2 * log_alpha + math.log(1 - 2 * log_alpha)) / self.tuned_at
 
-    def multiplier(self, n: int) -> float:
+    def multiplier(self, n: int, alpha: float | None = None) -> float:
         """Return how many standard errors the interval reaches to each side at n units.
+
+        With an `alpha` of its own the same sequence at another level: at this reach the p-value is
+        that alpha.
 
         >>> round(Boundary(10_000).multiplier(10_000), 3)
         3.035
         """
         scaled = n * self.rho_squared
-        return math.sqrt((scaled + 1) / scaled * (math.log(scaled + 1) - 2 * math.log(self.alpha)))
+        level = self.alpha if alpha is None else alpha
+        return math.sqrt((scaled + 1) / scaled * (math.log(scaled + 1) - 2 * math.log(level)))
 
     def p_value(self, z: float, n: int) -> float:
         """Return the always-valid p-value of one look, at most 1.

@@ -1,7 +1,7 @@
-"""Treatment against control: the difference, and the relative change on the logarithmic scale.
+"""Treatment against control: the difference and the relative change, from one pivot.
 
-Each estimate has its interval and its p-value from one pivot: estimate / standard error, compared
-with Student's t on Welch's degrees of freedom (Welch 1947), or by name with the normal ("z").
+The pivot is compared with Student's t on Welch's degrees of freedom (Welch 1947), or by name with
+the normal ("z").
 """
 
 import math
@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cpz.evaluation.ab.arm import Arm
+from cpz.evaluation.ab.pivot import Pivot
+from cpz.evaluation.ab.skewness import STRAIGHT, Bend
 
 Test = Literal["welch", "z"]
 
 ABSOLUTE = {"welch": "Welch's t", "z": "z, unpooled variances"}
+_WIDENED = ", the tail that skewed values make heavy moved out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,9 @@ class Absolute:
 class Relative:
     """Treatment over control minus 1.
 
-    Attributes are those of `Absolute`; interval and p-value come from log(treatment / control), so
-    the interval is not symmetric, and `p_value` tests the same null hypothesis on another scale.
-    NaN where either mean is not above 0 (`method` says so).
+    Attributes are those of `Absolute`, and the p-value is the same: the pivot is one. The interval
+    is not symmetric, ends at -1 where the treatment's mean may be 0, and is infinite where the
+    control's may. NaN where either mean is not above 0 (`method` says so).
     """
 
     estimate: float
@@ -64,64 +67,47 @@ class Relative:
     method: str
 
 
-def absolute(control: Arm, treatment: Arm, settings: TestSettings) -> Absolute:
+def absolute(
+    control: Arm, treatment: Arm, settings: TestSettings, bend: Bend = STRAIGHT
+) -> Absolute:
     """Return treatment - control with its interval.
 
     >>> found = absolute(Arm(10, 5.0, 4.0), Arm(10, 7.0, 4.0), TestSettings("z"))
     >>> found.estimate, round(found.se, 6), round(found.p_value, 6)
     (2.0, 0.894427, 0.025347)
     """
-    estimate = treatment.mean - control.mean
-    parts = (control.mean_variance, treatment.mean_variance)
-    se = math.sqrt(parts[0] + parts[1])
-    df = degrees_of_freedom(control, treatment, parts, settings.test)
-    half = quantile(1 - settings.alpha / 2, df) * se
-    ci = (estimate - half, estimate + half)
-    return Absolute(estimate, se, ci, p_value(estimate, se, df), ABSOLUTE[settings.test])
+    pivot = Pivot(control, treatment, bend)
+    df = degrees_of_freedom(control, treatment, settings.test)
+    ci = pivot.difference(quantile(1 - settings.alpha / 2, df))
+    method = ABSOLUTE[settings.test] + _WIDENED * bool(bend.slope)
+    return Absolute(pivot.estimate, pivot.se, ci, p_value(pivot.size(), df), method)
 
 
-def relative(control: Arm, treatment: Arm, settings: TestSettings) -> Relative:
-    """Return treatment / control - 1 by the delta method on the log ratio.
-
-    se(log(T / C))^2 = Var(T) / (n_T T^2) + Var(C) / (n_C C^2); the interval is
-    exp(log(T / C) -+ q se) - 1. It holds its level at large changes, where the absolute interval
-    over the control's mean does not.
-    """
-    if not (control.mean > 0 and treatment.mean > 0):
+def relative(
+    control: Arm, treatment: Arm, settings: TestSettings, bend: Bend = STRAIGHT
+) -> Relative:
+    """Return treatment / control - 1 with Fieller's interval."""
+    pivot = Pivot(control, treatment, bend)
+    if not pivot.has_relative:
         nothing = (math.nan, math.nan)
         return Relative(math.nan, nothing, math.nan, "undefined: a mean is not above 0")
-    log_se, df = log_scale(control, treatment, settings.test)
-    ratio = treatment.mean / control.mean
-    factor = math.exp(min(quantile(1 - settings.alpha / 2, df) * log_se, 700.0))
-    ci = (ratio / factor - 1, ratio * factor - 1)
-    method = f"log ratio, delta method, {ABSOLUTE[settings.test]}"
-    return Relative(ratio - 1, ci, p_value(math.log(ratio), log_se, df), method)
+    df = degrees_of_freedom(control, treatment, settings.test)
+    ci = pivot.relative(quantile(1 - settings.alpha / 2, df))
+    method = f"Fieller, {ABSOLUTE[settings.test]}" + _WIDENED * bool(bend.slope)
+    estimate = treatment.mean / control.mean - 1
+    return Relative(estimate, ci, p_value(pivot.size(), df), method)
 
 
-def log_scale(control: Arm, treatment: Arm, test: Test) -> tuple[float, float]:
-    """Return standard error and degrees of freedom of log(treatment / control)."""
-    parts = (
-        control.mean_variance / control.mean**2,
-        treatment.mean_variance / treatment.mean**2,
-    )
-    return math.sqrt(parts[0] + parts[1]), degrees_of_freedom(control, treatment, parts, test)
-
-
-def degrees_of_freedom(
-    control: Arm, treatment: Arm, parts: tuple[float, float], test: Test
-) -> float:
+def degrees_of_freedom(control: Arm, treatment: Arm, test: Test) -> float:
     """Return Welch's (v1 + v2)^2 / (v1^2 / (n1 - 1) + v2^2 / (n2 - 1)); infinity for z.
 
-    Args:
-        control: one side.
-        treatment: the other.
-        parts: the squared standard errors v1 and v2.
-        test: "welch" or "z".
+    v1 and v2 are the squared standard errors.
     """
     if test == "z":
         return math.inf
     if min(control.n, treatment.n) < 2:
         return math.nan
+    parts = (control.mean_variance, treatment.mean_variance)
     total = parts[0] + parts[1]
     if not total > 0:
         return float(control.n + treatment.n - 2)
@@ -136,13 +122,10 @@ def quantile(p: float, df: float) -> float:
     return float(ndtri(p)) if math.isinf(df) else float(stdtrit(df, p))
 
 
-def p_value(estimate: float, se: float, df: float) -> float:
-    """Return the two-sided p-value of estimate / se; 1 for an estimate of 0 without spread."""
+def p_value(size: float, df: float) -> float:
+    """Return the two-sided p-value of a pivot's size."""
     from scipy.special import ndtr, stdtr
 
-    if math.isnan(estimate) or math.isnan(se) or math.isnan(df):
+    if math.isnan(size) or math.isnan(df):
         return math.nan
-    if se == 0:
-        return 1.0 if estimate == 0 else 0.0
-    t = -abs(estimate) / se
-    return min(1.0, 2.0 * float(ndtr(t) if math.isinf(df) else stdtr(df, t)))
+    return min(1.0, 2.0 * float(ndtr(-size) if math.isinf(df) else stdtr(df, -size)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from cpz.data.errors import NotEnoughDataError, UsageError
 from cpz.evaluation.ab.arm import adjusted_arm, fit_adjustment, needs, plain_arm
+from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.evaluation.ab.moments import collect
 from cpz.evaluation.ab.power import (
     Baseline,
@@ -26,11 +27,12 @@ class PlanConfig:
 
     Attributes:
         split: share of each variant in any scale, the control first.
-        alpha: family-wise error rate over the variants (Bonferroni).
+        alpha: family-wise error rate over variants and metrics.
         power: wanted probability of finding the effect.
         effect: relative effect to find; None asks only what the window can show.
         units_per_day: units that enter the experiment each day, over all variants.
         days: the window.
+        boundary: of an analysis at every look; None for one at the end.
     """
 
     split: tuple[float, ...] = (50.0, 50.0)
@@ -39,6 +41,7 @@ class PlanConfig:
     effect: float | None = None
     units_per_day: float | None = None
     days: int | None = None
+    boundary: Boundary | None = None
 
     def __post_init__(self) -> None:
         if len(self.split) < 2 or not all(share > 0 for share in self.split):
@@ -64,11 +67,12 @@ class PlanConfig:
 
     @property
     def design(self) -> Design:
-        """Return the comparison of the control with the smallest variant."""
+        """Return the comparison of the control with the smallest variant, for one metric."""
         total = math.fsum(self.split)
         shares = [share / total for share in self.split]
         n_comparisons = len(shares) - 1
-        return Design(shares[0], min(shares[1:]), self.alpha / n_comparisons, self.power)
+        alpha = self.alpha / n_comparisons
+        return Design(shares[0], min(shares[1:]), alpha, self.power, self.boundary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,10 @@ class PlanResult:
 
     Attributes:
         alpha: family-wise error rate.
-        alpha_per_comparison: of each variant against the control.
+        alpha_per_comparison: of each variant and metric without a margin: Holm's first step, which
+            a test passes whatever the others show.
         power: wanted power.
+        is_sequential: whether the analysis will look again and again.
         split: shares, the control first, adding up to 1.
         units_per_day: over all variants, or None.
         amounts: the unit of the metrics that are amounts of money, where a column's name says it.
@@ -139,6 +145,7 @@ class PlanResult:
     alpha: float
     alpha_per_comparison: float
     power: float
+    is_sequential: bool
     split: tuple[float, ...]
     units_per_day: float | None
     amounts: Mapping[str, str]
@@ -213,23 +220,24 @@ def past_baselines(units: UnitTable, experiment: Experiment) -> dict[str, Past]:
 
 
 def plan(pasts: Mapping[str, Past], config: PlanConfig) -> PlanResult:
-    """Plan every metric."""
-    design = config.design
+    """Plan every metric; those without a margin share alpha, as they will in the analysis."""
+    n_metrics = max(sum(past.margin is None for past in pasts.values()), 1)
+    design = replace(config.design, alpha=config.design.alpha / n_metrics)
     total = math.fsum(config.split)
     return PlanResult(
         alpha=config.alpha,
         alpha_per_comparison=design.alpha,
         power=config.power,
+        is_sequential=config.boundary is not None,
         split=tuple(share / total for share in config.split),
         units_per_day=config.units_per_day,
         amounts={name: past.amount_unit for name, past in pasts.items() if past.amount_unit},
-        metrics={name: _plan_metric(past, config) for name, past in pasts.items()},
+        metrics={name: _plan_metric(past, config, design) for name, past in pasts.items()},
     )
 
 
-def _plan_metric(past: Past, config: PlanConfig) -> MetricPlan:
-    baseline, design = past.baseline, config.design
-    effect = config.effect
+def _plan_metric(past: Past, config: PlanConfig, design: Design) -> MetricPlan:
+    baseline, effect = past.baseline, config.effect
     chance: Chance = power
     if past.margin is not None:
         # a guardrail is no member of the family: its interval is at the full level

@@ -38,6 +38,8 @@ class PlanRequest:
         power: wanted chance to find the effect.
         units_per_day: over all variants.
         days: the window.
+        sequential: whether the analysis will look at every day.
+        tuned_at: units at which its sequence is tightest.
     """
 
     kind: str = "proportion"
@@ -49,6 +51,8 @@ class PlanRequest:
     power: float = 0.8
     units_per_day: float | None = None
     days: int | None = None
+    sequential: bool = False
+    tuned_at: int = 10_000
 
 
 def shares_of(text: str) -> tuple[float, ...]:

@@ -71,13 +71,26 @@ class Look:
 class Sequential:
     """A comparison that may be looked at after every time step.
 
+    What is asked is "no difference", or of a guardrail "a relative change of the margin". The
+    numbers are all of one look, `decided_at`: the one with the strongest evidence against that
+    where a look's interval left it out, else the last.
+
     Attributes:
         method: the method's name.
         tuned_at: units at which the interval is tightest.
-        estimate: treatment minus control at the last look, adjusted where there is a covariate.
-        ci: its interval, valid at all looks at once.
-        relative_ci: the same for treatment / control - 1.
-        p_value: always-valid: the smallest of all looks.
+        decided_at: the look that decides; None without looks.
+        control: the control's estimate at that look, adjusted where there is a covariate.
+        treatment: the variant's.
+        estimate: treatment - control.
+        relative: treatment / control - 1.
+        ci: interval of `estimate`, valid at all looks at once.
+        relative_ci: the same of `relative`.
+        p_value: always-valid, of "no difference": the smallest up to that look.
+        is_reversed: whether the last look, or one whose interval left out what is asked, lies on
+            the other side of it.
+        reversed_at: the clearest of these, or None.
+        running_ci: the differences that lie inside the intervals of all looks so far; None where
+            there are none, as the effect changed over time.
         first_detection: the first look whose interval left out 0, or None.
         n_looks: looks with enough units to count.
         looks: all of these.
@@ -85,10 +98,17 @@ class Sequential:
 
     method: str
     tuned_at: int
+    decided_at: str | None
+    control: float
+    treatment: float
     estimate: float
+    relative: float
     ci: tuple[float, float]
     relative_ci: tuple[float, float]
     p_value: float
+    is_reversed: bool
+    reversed_at: str | None
+    running_ci: tuple[float, float] | None
     first_detection: str | None
     n_looks: int
     looks: tuple[Look, ...]
@@ -96,10 +116,18 @@ class Sequential:
 
 @dataclass(frozen=True, slots=True)
 class Detectable:
-    """The smallest effect that would be found with 80 % power at these sizes."""
+    """The smallest effect that would be found with 80 % power at these sizes.
+
+    Attributes:
+        absolute: in the metric's unit, in the direction that needs more.
+        relative: the same over the control's mean.
+        alpha: the two-sided level that it is found at, which is the verdict's: of Holm's step where
+            the metric is of the family.
+    """
 
     absolute: float
     relative: float
+    alpha: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +145,7 @@ class Comparison:
         adjusted: the same after CUPED; None without a covariate.
         sequential: the always-valid analysis; None unless asked for.
         mde: smallest detectable effect of the analysis that the verdict reads.
-        tail_errors: what skewed values do to the test's error; None below two units.
+        tail_errors: what skewed values would do to a plain test; None below two units.
         p_value_holm: Holm's adjusted p-value over metrics and variants; None for a guardrail.
         verdict: what can be said.
         reason: why, in one sentence.

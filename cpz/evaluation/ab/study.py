@@ -140,6 +140,7 @@ def _plan_config(request: PlanRequest, units_per_day: float | None) -> PlanConfi
         effect=request.effect,
         units_per_day=units_per_day,
         days=request.days,
+        boundary=Boundary(request.tuned_at, request.alpha) if request.sequential else None,
     )
 
 

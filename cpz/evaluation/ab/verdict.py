@@ -3,8 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from cpz.evaluation.ab.results import Detectable, Verdict
-from cpz.evaluation.ab.skewness import TailErrors
+from cpz.evaluation.ab.results import Detectable, Sequential, Verdict
 from cpz.evaluation.ab.srm import SampleRatio
 from cpz.ingest.experiments.metrics_file import Better
 
@@ -24,10 +23,9 @@ class Evidence:
         p_value_holm: the same over the whole family; None for a guardrail.
         relative_ci: interval of treatment / control - 1.
         mde: smallest detectable effect.
-        tail_errors: what skewness does to the test; None where it cannot be known.
         n: units of the smaller variant.
         events: smallest count of ones or zeros in a variant; None where it is no proportion.
-        has_spread: whether the values vary within a variant by more than their rounding.
+        has_spread: whether the values vary within both variants by more than their rounding.
     """
 
     estimate: float
@@ -35,7 +33,6 @@ class Evidence:
     p_value_holm: float | None
     relative_ci: tuple[float, float]
     mde: Detectable
-    tail_errors: TailErrors | None
     n: int
     events: int | None
     has_spread: bool = True
@@ -94,16 +91,12 @@ def _guardrail(margin: float, better: Better, evidence: Evidence) -> Judged:
     low, high = evidence.relative_ci
     if math.isnan(low):
         return Verdict.INCONCLUSIVE, "the relative change is undefined: a mean is not above 0"
-    shown = f"relative change {low:+.2%} to {high:+.2%}, acceptable {margin:+.2%}"
+    upper = f"to {high:+.2%}" if math.isfinite(high) else "or more"
+    shown = f"relative change {low:+.2%} {upper}, acceptable {margin:+.2%}"
     is_fine = low > margin if better == "higher" else high < margin
     is_broken = high < margin if better == "higher" else low > margin
     if not (is_fine or is_broken):
         return Verdict.INCONCLUSIVE, f"{shown}: both sides of the margin are possible"
-    # what clears the margin is the end of the interval that a treatment's gain would move
-    is_upward = is_fine == (better == "higher")
-    doubt = _tail_doubt(evidence, is_upward)
-    if doubt:
-        return Verdict.NOT_ENOUGH_DATA, doubt
     return (Verdict.NON_INFERIOR if is_fine else Verdict.INFERIOR), shown
 
 
@@ -115,14 +108,28 @@ def _difference(question: Question, evidence: Evidence) -> Judged:
         size = _three_digits(mde.absolute)
         if math.isfinite(mde.relative):
             size += f" ({mde.relative:.2%})"
+        level = f" at Holm's level of {mde.alpha:.2g}" if mde.alpha < question.alpha else ""
         return Verdict.NO_DIFFERENCE, (
-            f"{shown}; an effect of {size} would have been found with 80 % power"
+            f"{shown}; an effect of {size} would have been found with 80 % power{level}"
         )
-    doubt = _tail_doubt(evidence, evidence.estimate > 0)
-    if doubt:
-        return Verdict.NOT_ENOUGH_DATA, doubt
     is_good = (evidence.estimate > 0) == (question.better == "higher")
     return (Verdict.BETTER if is_good else Verdict.WORSE), shown
+
+
+def over_time(found: Sequential) -> str:
+    """Say that the effect changed between the looks, as a clause after the reason, or ""."""
+    if found.is_reversed:
+        other = next(look for look in found.looks if look.time == found.reversed_at)
+        return (
+            f"; reversed: the evidence is of look {found.decided_at} (difference "
+            f"{_three_digits(found.estimate)}), and look {other.time} shows the opposite "
+            f"({_three_digits(other.estimate)}): the effect changes over time"
+        )
+    if found.looks and found.running_ci is None:
+        return (
+            "; the effect changes over time: no single difference fits the intervals of all looks"
+        )
+    return ""
 
 
 def _three_digits(value: float) -> str:
@@ -133,19 +140,3 @@ def _three_digits(value: float) -> str:
     """
     rounded = float(f"{value:.3g}")
     return f"{rounded:.0f}" if abs(rounded) >= 100 else f"{rounded:g}"
-
-
-def _tail_doubt(evidence: Evidence, is_upward: bool) -> str:
-    """Say why a call in this direction cannot be believed, or ""."""
-    errors = evidence.tail_errors
-    if errors is None:
-        return ""
-    is_credible = errors.is_gain_credible if is_upward else errors.is_harm_credible
-    if is_credible:
-        return ""
-    real = errors.false_gain if is_upward else errors.false_harm
-    return (
-        f"the values are too skewed for variants of such unequal size: a false "
-        f"{'gain' if is_upward else 'loss'} is called in at least {real:.1%} of cases, not "
-        f"{errors.nominal:.1%}; compare groups of equal size, cap the values, or collect more units"
-    )

@@ -130,7 +130,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """
 
     variant: str
-    control: str | int | bool
+    control: str | int | float | bool
     metrics: dict[str, MetricSpec]
     unit: str | None = None
     time: str | None = None
@@ -138,8 +138,11 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def control_name(self) -> str:
-        """Return the control as text, as variants are compared; a truth value as true or false."""
-        return str(self.control).lower() if isinstance(self.control, bool) else str(self.control)
+        """Return the control as text, as variants are compared: 0.0 is 0, a truth value true."""
+        if isinstance(self.control, bool):
+            return str(self.control).lower()
+        is_whole = isinstance(self.control, float) and self.control.is_integer()
+        return str(int(self.control) if is_whole else self.control)
 
     @property
     def amounts(self) -> dict[str, str]:

@@ -221,7 +221,7 @@ class _Reading:
         self._add_columns(frame)
 
     def _add_ids(self, unit: pl.Series) -> None:
-        if unit.null_count() or unit.dtype.is_nested():
+        if unit.dtype.is_nested() or _may_lack_ids(unit):
             raise _NotPlainError
         self._ids.append((unit if _is_plain_integer(unit.dtype) else unit.hash()).to_numpy())
 
@@ -305,6 +305,15 @@ class _Reading:
         distinct = self._time.values().to_frame(self._experiment.time)
         looks, codes = looks_of(distinct, self._experiment, self._path)
         return looks, self._time.recoded(codes)
+
+
+def _may_lack_ids(unit: pl.Series) -> bool:
+    """Return whether an id is missing; repeated words for it are found as repeated ids."""
+    if unit.null_count():
+        return True
+    if unit.dtype.is_float():
+        return bool(unit.is_nan().any())
+    return unit.dtype == pl.String and unit.str.len_bytes().min() == 0
 
 
 def _is_plain_integer(dtype: pl.DataType) -> bool:

@@ -96,6 +96,8 @@ def labels_of(raw: pl.Series) -> pl.Series:
     """
     if raw.dtype.is_nested():  # a list names no variant
         raw = pl.Series(raw.name, [None] * len(raw), dtype=pl.String)
+    if raw.dtype.is_float():
+        raw = raw.fill_nan(None)
     if raw.dtype.is_float() and (raw.drop_nulls() == raw.drop_nulls().floor()).all():
         raw = raw.cast(pl.Int64, strict=False)
     distinct = raw.drop_nulls().unique()
@@ -121,7 +123,7 @@ def _check_ids(
     """Note empty ids, units in two variants, and units with two rows."""
     if experiment.unit is None:
         return
-    unit = column(frame, experiment.unit, path)
+    unit = present_ids(column(frame, experiment.unit, path))
     problems.add(unit.is_null(), experiment.unit, "empty", "a unit's id")
     if unit.n_unique() == len(unit):
         return
@@ -142,6 +144,20 @@ def _check_ids(
         "unique, one row per unit",
         "sum or average the rows of a unit first",
     )
+
+
+def present_ids(unit: pl.Series) -> pl.Series:
+    """Return ids with null where there is none: NaN, empty text, a repeated word for a missing one.
+
+    >>> present_ids(pl.Series([1.0, float("nan"), 3.0])).null_count()
+    1
+    """
+    if unit.dtype.is_float():
+        return unit.fill_nan(None)
+    if unit.dtype != pl.String:
+        return unit
+    is_word = unit.str.to_lowercase().is_in([*_MISSING, "nan"]) & unit.is_duplicated()
+    return unit.set(((unit == "") | is_word).fill_null(False), None)
 
 
 def checked_columns(

@@ -2,13 +2,13 @@
 
 from cpz.evaluation.ab.results import Comparison, ExperimentResult, Verdict
 from cpz.report.content.ab_charts import (
-    best_relative,
     comparisons,
     effect_chart,
     interval_of,
     sequence_sections,
 )
-from cpz.report.content.ab_words import amounts_aside, amounts_sentence
+from cpz.report.content.ab_shown import ALONE, adjusted_sentence, shown_numbers
+from cpz.report.content.ab_words import amounts_sentence, asides
 from cpz.report.format import (
     COUNT,
     P_VALUE,
@@ -48,8 +48,8 @@ STATUS = {
 
 def analysis_blocks(result: ExperimentResult) -> tuple[Block, ...]:
     """Say the sample ratio, then one line per metric and variant, then the reasons."""
-    amounts = amounts_aside(result.amounts)
-    return (_sizes(result), _effects(result), *amounts, _reasons(result))
+    notes = asides(amounts_sentence(result.amounts), adjusted_sentence(result))
+    return (_sizes(result), _effects(result), *notes, _reasons(result))
 
 
 def analysis_report(
@@ -70,7 +70,7 @@ def analysis_report(
             Section(
                 "effects",
                 "Effects",
-                "Treatment over control minus 1; adjusted by the covariate where there is one.",
+                f"Treatment over control minus 1. {adjusted_sentence(result)}".rstrip(),
                 (
                     effect_chart(result, truth or {}),
                     _effects(result),
@@ -89,10 +89,18 @@ def analysis_report(
 def _summary(result: ExperimentResult) -> tuple[KeyFigure, ...]:
     figures = []
     for name, variant, found in comparisons(result):
-        estimate, ci = best_relative(found)
-        interval, verdict = interval_of(ci, result.alpha), found.verdict
-        label, status = f"{name}, {variant}", STATUS[verdict]
-        figures.append(KeyFigure(label, estimate, interval, SIGNED_PERCENT, str(verdict), status))
+        shown, verdict = shown_numbers(found), found.verdict
+        interval = interval_of(shown.relative_ci, result.alpha)
+        figures.append(
+            KeyFigure(
+                f"{name}, {variant}",
+                shown.relative,
+                interval,
+                SIGNED_PERCENT,
+                str(verdict),
+                STATUS[verdict],
+            )
+        )
     return tuple(figures[:8])
 
 
@@ -137,18 +145,16 @@ def _effects(result: ExperimentResult) -> Table:
     ]
     level = f"{1 - result.alpha:.0%} interval"
     columns = ("metric", "variant", "control", "relative", level, "p", "Holm", "verdict")
-    return table(f"effects against {result.control}", columns, rows, n_labels=2)
+    return table(f"effects against {result.control}; {ALONE}", columns, rows, n_labels=2)
 
 
 def _numbers(found: Comparison) -> tuple[str, ...]:
-    """Return the numbers that the verdict reads: sequential, else adjusted, else plain."""
-    side = found.deciding or found
-    relative, ci = best_relative(found)
-    p_value = found.sequential.p_value if found.sequential else side.absolute.p_value
+    """Return the numbers that the verdict reads."""
+    shown = shown_numbers(found)
     return (
-        format_value(side.control, PLAIN),
-        *estimate_cells(relative, ci, SIGNED_PERCENT),
-        format_value(p_value, P_VALUE),
+        format_value(shown.control, PLAIN),
+        *estimate_cells(shown.relative, shown.relative_ci, SIGNED_PERCENT),
+        format_value(shown.p_value, P_VALUE),
         format_value(found.p_value_holm, P_VALUE),
     )
 
@@ -156,24 +162,23 @@ def _numbers(found: Comparison) -> tuple[str, ...]:
 def _differences(result: ExperimentResult) -> Table:
     rows = []
     for name, variant, found in comparisons(result):
-        side = found.deciding or found
-        absolute = side.absolute
+        shown = shown_numbers(found)
         saved = found.deciding.variance_reduction if found.deciding else None
         rows.append(
             (
                 f"{name}, {variant}",
-                format_value(side.control, PLAIN),
-                format_value(side.treatment, PLAIN),
-                *estimate_cells(absolute.estimate, absolute.ci, SIGNED),
-                format_value(absolute.p_value, P_VALUE),
+                format_value(shown.control, PLAIN),
+                format_value(shown.treatment, PLAIN),
+                *estimate_cells(shown.estimate, shown.ci, SIGNED),
                 format_value(saved, PERCENT),
             )
         )
+    is_followed = any(found.sequential for _, _, found in comparisons(result))
+    source = "the deciding look of each sequence" if is_followed else f"one look ({result.test})"
     level = f"{1 - result.alpha:.0%} interval"
-    columns = ("metric, variant", "control", "treatment", "difference", level, "p")
-    note = f"Holm's p-values are what verdicts read. {amounts_sentence(result.amounts)}".rstrip()
-    caption = f"fixed-sample differences ({result.test})"
-    return table(caption, (*columns, "variance saved"), rows, note=note)
+    columns = ("metric, variant", "control", "treatment", "difference", level, "variance saved")
+    note = amounts_sentence(result.amounts)
+    return table(f"differences of {source}", columns, rows, note=note)
 
 
 def _reasons(result: ExperimentResult) -> Text:

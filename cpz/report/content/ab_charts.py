@@ -12,7 +12,8 @@ from cpz.report.chart_values import (
     LineChart,
     Reference,
 )
-from cpz.report.format import SIGNED, SIGNED_PERCENT
+from cpz.report.content.ab_shown import shown_numbers
+from cpz.report.format import SIGNED, SIGNED_PERCENT, format_value
 from cpz.report.values import Block, Note, Section, Status
 
 #: Bounds of the page: charts of sequences, and looks shown in each.
@@ -27,14 +28,6 @@ def comparisons(result: ExperimentResult) -> Iterator[tuple[str, str, Comparison
             yield name, variant, found
 
 
-def best_relative(found: Comparison) -> tuple[float, tuple[float, float]]:
-    """Return the relative effect that the verdict reads, and its interval."""
-    relative = found.deciding.relative if found.deciding else found.relative
-    if found.sequential is not None:
-        return relative.estimate, found.sequential.relative_ci
-    return relative.estimate, relative.ci
-
-
 def interval_of(ci: tuple[float, float], alpha: float) -> Interval | None:
     """Return an interval as charts take it; None where there is none."""
     return None if math.isnan(ci[0]) else Interval(*ci, level=1 - alpha)
@@ -44,15 +37,14 @@ def effect_chart(result: ExperimentResult, truth: dict[str, float]) -> IntervalC
     """Draw each relative effect; `truth` by metric, where it is known."""
     rows = []
     for name, variant, found in comparisons(result):
-        estimate, ci = best_relative(found)
-        is_defined = not math.isnan(estimate)
+        shown, reason = shown_numbers(found), _no_interval(found)
         rows.append(
             IntervalRow(
                 f"{name}, {variant}",
-                estimate if is_defined else None,
-                interval_of(ci, result.alpha),
+                None if reason else shown.relative,
+                None if reason else interval_of(shown.relative_ci, result.alpha),
                 truth.get(name),
-                "" if is_defined else found.relative.method,
+                reason,
             )
         )
     found_words = ", ".join(
@@ -65,6 +57,17 @@ def effect_chart(result: ExperimentResult, truth: dict[str, float]) -> IntervalC
         rows=tuple(rows),
         reference=Reference(0.0, result.control),
     )
+
+
+def _no_interval(found: Comparison) -> str:
+    """Say why a relative effect cannot be drawn, or ""."""
+    shown = shown_numbers(found)
+    if math.isnan(shown.relative):
+        return found.relative.method
+    if math.isinf(shown.relative_ci[1]):
+        low = format_value(shown.relative_ci[0], SIGNED_PERCENT)
+        return f"{low} or more: the control's mean may be 0"
+    return ""
 
 
 def sequence_sections(result: ExperimentResult) -> tuple[Section, ...]:
@@ -88,7 +91,9 @@ def sequence_sections(result: ExperimentResult) -> tuple[Section, ...]:
 
 def _sequence_chart(title: str, found: Sequential, amount: str, level: float) -> LineChart:
     detected = found.first_detection
-    ending = "0 was never left out" if detected is None else f"0 is left out from {detected} on"
+    ending = "0 was never left out" if detected is None else f"0 is first left out at {detected}"
+    if found.is_reversed:
+        ending += f"; look {found.decided_at} decides, look {found.reversed_at} shows the opposite"
     step = math.ceil(len(found.looks) / MAX_LOOKS)
     shown = found.looks[::-1][::step][::-1]  # the last look is always among them
     values = tuple(look.estimate for look in shown)

@@ -1,7 +1,7 @@
 """What a planned experiment says: units, days, and what a window can show."""
 
 from cpz.evaluation.ab.plan import MetricPlan, PlanResult, Window
-from cpz.report.content.ab_words import amounts_aside
+from cpz.report.content.ab_words import amounts_sentence, asides
 from cpz.report.format import COUNT, PERCENT, PLAIN, SIGNED_PERCENT, format_value
 from cpz.report.values import Block, Note, Report, Section, Status, Text, table
 
@@ -11,7 +11,7 @@ def plan_blocks(result: PlanResult) -> tuple[Block, ...]:
     split = "/".join(f"{share:.3g}" for share in result.split)
     caption = (
         f"plan: split {split}, alpha {result.alpha_per_comparison:.3g} a comparison, "
-        f"power {result.power:.0%}"
+        f"power {result.power:.0%}{', looked at again and again' * result.is_sequential}"
     )
     columns = (
         *("metric", "kind", "baseline", "sd", "effect", "units", "days"),
@@ -20,7 +20,7 @@ def plan_blocks(result: PlanResult) -> tuple[Block, ...]:
     rows = ((name, found.kind, *_numbers(found)) for name, found in result.metrics.items())
     verdicts = "\n".join(f"{name}: {found.verdict}" for name, found in result.metrics.items())
     plan = table(caption, columns, rows, n_labels=2)
-    return (plan, *amounts_aside(result.amounts), Text(verdicts))
+    return (plan, *asides(amounts_sentence(result.amounts)), Text(verdicts))
 
 
 def _numbers(found: MetricPlan) -> tuple[str, ...]:

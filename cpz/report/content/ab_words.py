@@ -23,6 +23,6 @@ def amounts_sentence(amounts: Mapping[str, str]) -> str:
     return " ".join(said)
 
 
-def amounts_aside(amounts: Mapping[str, str]) -> tuple[Text, ...]:
-    """Return the same as a block, or nothing."""
-    return (Text(amounts_sentence(amounts), is_aside=True),) if amounts else ()
+def asides(*sentences: str) -> tuple[Text, ...]:
+    """Return sentences as blocks, but for empty ones."""
+    return tuple(Text(sentence, is_aside=True) for sentence in sentences if sentence)

@@ -9,11 +9,12 @@ import pytest
 from cpz.evaluation.ab.arm import (
     Ratio,
     adjusted_arm,
+    adjusted_shape,
     fit_adjustment,
     needs,
     plain_arm,
+    plain_shape,
     ratio_cov,
-    third_moment,
 )
 from cpz.evaluation.ab.moments import collect, monomials
 from cpz.ingest.experiments.metrics_file import MetricColumns
@@ -128,9 +129,46 @@ def test_an_arm_is_the_mean_of_linearised_values(columns: MetricColumns) -> None
     arm = plain_arm(moments, columns)
     assert arm.mean == pytest.approx(ratio, rel=1e-12)
     assert arm.variance == pytest.approx(linear.var(ddof=1), rel=1e-10)
-    assert third_moment(moments, columns) == pytest.approx(
-        ((linear - linear.mean()) ** 3).mean(), rel=1e-9
-    )
+    shape = plain_shape(moments, columns)
+    assert shape.variance == arm.variance
+    assert shape.third == pytest.approx(((linear - linear.mean()) ** 3).mean(), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        MetricColumns("a", "b", "c", "d"),
+        MetricColumns("a", None, "c"),
+        MetricColumns("a", "c", "c"),
+    ],
+    ids=["ratios", "mean", "denominator as covariate"],
+)
+def test_the_shape_after_an_adjustment_is_that_of_its_values(columns: MetricColumns) -> None:
+    rng = np.random.default_rng(5)
+    drawn = {name: rng.lognormal(0.0, 1.0, 300) for name in "abcd"}
+    drawn["a"] += drawn["c"]
+
+    def linear(top: str, bottom: str | None) -> Any:
+        below = drawn[bottom] if bottom else np.ones(300)
+        ratio = drawn[top].mean() / below.mean()
+        return (drawn[top] - ratio * below) / below.mean()
+
+    assert columns.covariate is not None
+    pooled = collect(_table(**{k: v.tolist() for k, v in drawn.items()}), needs(columns))
+    moments = pooled.moments(0, 1)
+    by = fit_adjustment(moments, columns)
+    value = linear(columns.numerator, columns.denominator)
+    value -= by.theta * linear(columns.covariate, columns.covariate_denominator)
+    shape = adjusted_shape(moments, columns, by)
+    assert shape.variance == pytest.approx(value.var(ddof=1), rel=1e-9)
+    assert shape.third == pytest.approx((value**3).mean(), rel=1e-8)
+    coupling = 0.0
+    if columns.denominator:
+        below = drawn[columns.denominator]
+        coupling = np.cov(value, below)[0, 1] / below.mean()
+    assert shape.coupling == pytest.approx(coupling, rel=1e-8, abs=1e-12)
+    expected = (value**3).mean() / value.var(ddof=1) ** 1.5 - 3 * coupling / value.std(ddof=1)
+    assert shape.skewness == pytest.approx(expected, rel=1e-8)
 
 
 def test_a_ratio_covariate_is_linearised_too() -> None:

@@ -12,6 +12,7 @@ from statsmodels.stats.power import TTestIndPower
 from cpz.data.errors import NotEnoughDataError, UsageError
 from cpz.evaluation.ab.analyze import analyze
 from cpz.evaluation.ab.arm import Arm
+from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.evaluation.ab.difference import TestSettings, absolute
 from cpz.evaluation.ab.plan import Past, PlanConfig, given_baseline, past_baselines, plan
 from cpz.evaluation.ab.power import (
@@ -23,6 +24,7 @@ from cpz.evaluation.ab.power import (
     sample_size,
 )
 from cpz.evaluation.ab.results import Verdict
+from cpz.evaluation.ab.sequential import Snapshot, follow
 
 EVEN = Design(0.5, 0.5, 0.05, 0.8)
 
@@ -135,12 +137,63 @@ def test_several_variants_share_alpha_and_the_smallest_counts() -> None:
     assert (design.control_share, design.treatment_share) == pytest.approx((0.8, 0.1))
 
 
+def test_the_metrics_of_a_plan_share_alpha_and_guardrails_do_not() -> None:
+    past = Past(Baseline("mean", 10.0, 10.0))
+    config = PlanConfig(effect=0.1)
+    alone = plan({"a": past}, config)
+    guarded = plan({"a": past, "guard": Past(past.baseline, margin=-0.1)}, config)
+    ten = plan({f"m{i}": past for i in range(10)}, config)
+    assert alone.alpha_per_comparison == guarded.alpha_per_comparison == 0.05
+    assert ten.alpha_per_comparison == pytest.approx(0.005)
+    # 2 (2.807034 + .841621)^2 / .1^2 = 2662.5 an arm
+    assert ten.metrics["m3"].n == pytest.approx(2 * 2662.5, abs=10)
+    assert guarded.metrics["a"].n == alone.metrics["a"].n
+    assert plan({"guard": Past(past.baseline, margin=-0.1)}, config).metrics["guard"].n == (
+        guarded.metrics["guard"].n
+    )
+
+
+def test_a_plan_for_every_look_has_the_reach_of_the_sequence() -> None:
+    past, guard = (
+        Past(Baseline("mean", 10.0, 10.0)),
+        Past(Baseline("mean", 10.0, 10.0), margin=-0.1),
+    )
+    once = PlanConfig(effect=0.1)
+    again = PlanConfig(effect=0.1, boundary=Boundary(5_000))
+    found = plan({"a": past, "guard": guard}, again)
+    assert found.is_sequential
+    for name, ratio in (("a", 2.0), ("guard", 1.81)):
+        n = found.metrics[name].n
+        assert n is not None
+        reach = Boundary(5_000).multiplier(n)
+        # (reach + .841621)^2 (1 + (1 + m)^2) / .1^2 an arm
+        assert n == pytest.approx(2 * ratio * (reach + 0.841621) ** 2 / 0.01, rel=2e-3)
+    assert plan({"a": past}, once).is_sequential is False
+
+
+@pytest.mark.slow
+def test_a_sequence_of_the_planned_size_finds_its_effect() -> None:
+    """400 experiments with 20 looks: at least the wanted power, and not much more."""
+    config = PlanConfig(effect=0.1, boundary=Boundary(5_000))
+    n = plan({"a": Past(Baseline("mean", 10.0, 10.0))}, config).metrics["a"].n
+    assert n is not None
+    rng, found, looks, runs = np.random.default_rng(1), 0, 20, 400
+    sizes = np.linspace(n / 2 / looks, n / 2, looks).astype(int)
+    for _ in range(runs):
+        x = [rng.normal(mean, 10.0, sizes[-1]) for mean in (10.0, 11.0)]
+        arms = [[Arm(int(m), v[:m].mean(), v[:m].var(ddof=1)) for v in x] for m in sizes]
+        snapshots = [Snapshot(str(one[0].n), one[0], one[1]) for one in arms]
+        found += follow(snapshots, Boundary(5_000)).p_value <= 0.05
+    # Binomial(400, .8): P(share < .75) = .006
+    assert 0.75 <= found / runs <= 0.92
+
+
 def test_a_guardrail_is_planned_for_its_margin() -> None:
     past = Past(Baseline("mean", 10.0, 10.0), margin=-0.1)
     found = plan({"guard": past}, PlanConfig(effect=0.5)).metrics["guard"]
     assert found.effect == -0.1
-    # 2 (1.959964 + .841621)^2 / log(.9)^2 = 1414.1 an arm; the interval is that of the log ratio
-    assert found.n == pytest.approx(2 * 1414.1, abs=6)
+    # T - .9 C: (1 + .9^2) (1.959964 + .841621)^2 / .1^2 = 1420.6 an arm, and a little for Welch's t
+    assert found.n == pytest.approx(2 * 1420.6, abs=6)
 
 
 @pytest.mark.parametrize(

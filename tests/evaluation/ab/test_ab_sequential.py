@@ -13,6 +13,7 @@ from cpz.evaluation.ab.arm import Arm
 from cpz.evaluation.ab.confidence_sequence import MIN_UNITS, Boundary
 from cpz.evaluation.ab.results import Verdict
 from cpz.evaluation.ab.sequential import Snapshot, follow
+from cpz.evaluation.ab.skewness import Bend
 from cpz.evaluation.ab.srm import always_valid_p_value
 
 
@@ -51,8 +52,83 @@ def test_the_p_value_keeps_its_smallest() -> None:
     first, second = found.looks
     assert first.p_value == second.p_value < 0.05
     assert found.first_detection == "1"
-    assert found.estimate == 0.0
-    assert found.ci[0] < 0 < found.ci[1]
+    # the look that decides gives the direction and the interval, too
+    assert found.decided_at == "1"
+    assert found.estimate == pytest.approx(0.3)
+    assert found.ci == first.ci
+    # [.18, .42] and then [-.11, .11]: no constant effect is in both
+    assert found.running_ci is None
+    assert not found.is_reversed
+
+
+def test_direction_interval_and_p_value_are_of_one_look() -> None:
+    """Harm on the first looks, a mild gain later: the strongest look decides, and that is said."""
+    shifts = [(1_000, -0.2), (2_000, -0.4), (20_000, 0.02), (100_000, 0.032)]
+    looks = [_snapshot(n, shift, str(n)) for n, shift in shifts]
+    found = follow(looks, Boundary())
+    p_values = [look.p_value for look in found.looks]
+    assert p_values[1] < 0.05
+    assert found.looks[3].ci[0] > 0  # the last look alone would say "more"
+    assert found.decided_at == "2000"
+    assert found.p_value == p_values[1]
+    assert found.ci == found.looks[1].ci
+    assert found.ci[1] < 0
+    assert found.estimate == pytest.approx(-0.4)
+    assert found.relative == pytest.approx(-0.4)
+    assert found.relative_ci[0] < -0.4 < found.relative_ci[1] < 0
+    assert (found.control, found.treatment) == (1.0, 0.6)
+    assert found.is_reversed
+    assert found.reversed_at == "100000"
+    assert found.running_ci is None
+    # where the gain becomes the stronger evidence it decides, and the harm is not forgotten
+    later = follow([*looks, _snapshot(200_000, 0.05, "end")], Boundary())
+    assert later.decided_at == "end"
+    assert later.ci[0] > 0
+    assert later.is_reversed
+    assert later.reversed_at == "2000"
+
+
+def test_without_a_detection_the_last_look_stands() -> None:
+    found = follow([_snapshot(500, 0.2, "1"), _snapshot(900, -0.02, "2")], Boundary())
+    assert found.first_detection is None
+    assert found.decided_at == "2"
+    assert found.estimate == pytest.approx(-0.02)
+    assert found.ci == found.looks[1].ci
+    assert not found.is_reversed
+    # what both intervals hold
+    ends = [look.ci for look in found.looks]
+    assert found.running_ci == (max(low for low, _ in ends), min(high for _, high in ends))
+
+
+@pytest.mark.parametrize(
+    ("margin", "decided_at", "reversed_at"), [(None, "3", "2"), (-0.1, "2", "3")]
+)
+def test_a_guardrail_is_decided_by_its_margin(
+    margin: float | None, decided_at: str, reversed_at: str
+) -> None:
+    """+25 % on 2,000 is clear of -10 %; -12 % on 20,000 is clear of 0, but not of -10 %."""
+    shifts = [(500, 0.1), (2_000, 0.25), (20_000, -0.12)]
+    looks = [_snapshot(n, shift, str(i)) for i, (n, shift) in enumerate(shifts, 1)]
+    found = follow(looks, Boundary(), margin)
+    assert found.decided_at == decided_at
+    assert found.reversed_at == reversed_at
+    assert found.relative_ci[0] > -0.1 or found.relative_ci[1] < 0
+
+
+def test_a_reversal_is_worse_and_said(units: Any, spec: Any) -> None:
+    """Two days at -0.5 and then a gain of .12 a day: better by the last look's sign."""
+    rng = np.random.default_rng(0)
+    day = np.repeat(np.arange(14), 2_000)
+    arm = np.tile([0, 1], 14_000)
+    y = rng.normal(10, 2, 28_000) + arm * np.where(day < 2, -0.5, 0.14)
+    experiment = spec({"y": {"kind": "mean", "value": "y"}}, time="day")
+    table = units(experiment, arm=arm, day=day, y=y)
+    found = analyze(table, experiment, AnalysisConfig(boundary=Boundary())).metrics["y"]["1"]
+    assert found.absolute.estimate > 0
+    assert found.sequential is not None
+    assert found.sequential.is_reversed
+    assert found.verdict is Verdict.WORSE
+    assert "reversed" in found.reason
 
 
 def test_thin_looks_are_passed_over() -> None:
@@ -127,6 +203,20 @@ def test_the_relative_interval_has_the_width_of_the_sequence() -> None:
     """At tuned_at the sequence reaches 3.035 standard errors; a guardrail is judged by this."""
     sides = (Arm(5_000, 10.0, 100.0), Arm(5_000, 11.0, 121.0))
     found = follow([Snapshot("1", *sides)], Boundary(10_000))
-    # both sides: (sd / mean)^2 / n = 1 / 5000, so the log ratio has se 0.02
-    ends = [1.1 * math.exp(sign * 3.035 * 0.02) - 1 for sign in (-1, 1)]
-    assert found.relative_ci == pytest.approx(ends, abs=2e-5)
+    # (11 - 10 R)^2 = q^2 (121 + 100 R^2) / 5000 with q = 3.035
+    # (100 - .18422) R^2 - 220 R + (121 - .22291) = 0: R = (220 -+ sqrt(177.7)) / 199.63
+    assert found.relative_ci == pytest.approx((1.03525 - 1, 1.16881 - 1), abs=2e-4)
+
+
+def test_a_sequence_allows_for_skewed_values_in_unequal_groups() -> None:
+    """At tuned_at, q = 3.035: the lower end of t moves out by .5 (2 q^2 + 1) / 6 = 1.619."""
+    boundary, sides = Boundary(10_000), (Arm(9_500, 5.0, 100.0), Arm(500, 4.0, 100.0))
+    bent = follow([Snapshot("1", *sides, Bend(0.5))], boundary)
+    se = math.sqrt(100 / 9_500 + 100 / 500)
+    assert bent.ci == pytest.approx((-1 - 3.0352 * se, -1 + (3.0352 + 1.6187) * se), abs=1e-3)
+    straight = follow([Snapshot("1", *sides)], boundary)
+    assert straight.p_value < bent.p_value
+    edge = Arm(500, 5.0 - (3.0352 + 1.6187) * se, 100.0)
+    assert follow([Snapshot("1", sides[0], edge, Bend(0.5))], boundary).p_value == pytest.approx(
+        0.05, rel=1e-2
+    )

@@ -9,8 +9,9 @@ import pytest
 
 from cpz.evaluation.ab.analyze import AnalysisConfig, analyze
 from cpz.evaluation.ab.confidence_sequence import Boundary
+from cpz.evaluation.ab.holm import holm_levels
 from cpz.evaluation.ab.results import Detectable, Verdict
-from cpz.evaluation.ab.skewness import TailErrors, tail_errors
+from cpz.evaluation.ab.skewness import bend_of, contrast_skewness, tail_errors
 from cpz.evaluation.ab.srm import sample_ratio
 from cpz.evaluation.ab.verdict import Evidence, Question, judge
 
@@ -20,8 +21,7 @@ EVIDENCE = Evidence(
     p_value=0.001,
     p_value_holm=0.002,
     relative_ci=(0.01, 0.03),
-    mde=Detectable(0.5, 0.01),
-    tail_errors=TailErrors(0.025, 0.025, 0.025, 0.0),
+    mde=Detectable(0.5, 0.01, 0.05),
     n=500,
     events=None,
 )
@@ -69,31 +69,67 @@ def test_a_broken_sample_ratio_comes_before_everything() -> None:
     assert judge(HIGHER, replace(EVIDENCE, n=1), broken)[0] is Verdict.RATIO_MISMATCH
 
 
-def test_a_call_in_a_spoilt_tail_is_refused_and_the_other_is_not() -> None:
-    skewed = replace(EVIDENCE, tail_errors=TailErrors(0.08, 0.001, 0.025, 0.7))
-    assert judge(HIGHER, skewed, FINE)[0] is Verdict.BETTER
-    loss = replace(skewed, estimate=-1.0)
-    assert judge(HIGHER, loss, FINE)[0] is Verdict.NOT_ENOUGH_DATA
-    guard = Question("higher", -0.01, 0.05)
-    inferior = replace(skewed, relative_ci=(-0.05, -0.02))
-    assert judge(guard, skewed, FINE)[0] is Verdict.NON_INFERIOR
-    assert judge(guard, inferior, FINE)[0] is Verdict.NOT_ENOUGH_DATA
-    lower = Question("lower", 0.01, 0.05)
-    falling = replace(skewed, relative_ci=(-0.02, 0.005))
-    assert judge(lower, falling, FINE)[0] is Verdict.NOT_ENOUGH_DATA
-
-
 def test_tails_by_hand() -> None:
-    # A = 2 (1 / 100^2 - 1 / 400^2) / (1 / 100 + 1 / 400)^1.5 = 1.875e-4 / 1.39754e-3 = 0.134164
+    # A = 2 (1 / 100 - 1 / 400) / sqrt(1 / 100 + 1 / 400) = .015 / .111803 = 0.134164
     # shift = A (2 * 1.959964^2 + 1) * 0.0584451 / 6 = 0.134164 * 8.682918 * 0.00974085
-    found = tail_errors(2.0, 400, 100, 0.05)
+    found = tail_errors(contrast_skewness(2.0, 400, 100), 0.05)
     assert found.skewness == pytest.approx(0.134164, abs=1e-6)
     assert found.false_harm == pytest.approx(0.025 + 0.0113476, abs=1e-6)
     assert found.false_gain == pytest.approx(0.025 - 0.0113476, abs=1e-6)
-    assert not found.is_harm_credible
-    assert found.is_gain_credible
-    swapped = tail_errors(2.0, 100, 400, 0.05)
+    assert found.is_widened
+    assert not tail_errors(0.05, 0.05).is_widened
+    swapped = tail_errors(contrast_skewness(2.0, 100, 400), 0.05)
     assert swapped.false_gain == pytest.approx(found.false_harm)
+
+
+def test_skewed_values_in_unequal_groups_need_more_for_a_loss(units: Any, spec: Any) -> None:
+    """The same distance, up and down: a small group that looks low is believed later."""
+    rng = np.random.default_rng(3)
+    arm = np.repeat([0, 1], [9_500, 500])
+    x = rng.lognormal(0.0, 1.5, 10_000)
+    x[arm == 1] += x[arm == 0].mean() - x[arm == 1].mean()  # no difference at all
+    experiment = spec({"m": {"kind": "mean", "value": "x"}}, split={"0": 95, "1": 5})
+    se = math.sqrt(x[arm == 0].var(ddof=1) / 9_500 + x[arm == 1].var(ddof=1) / 500)
+
+    def found(z: float) -> Any:
+        table = units(experiment, arm=arm, x=x + z * se * arm)
+        return analyze(table, experiment).metrics["m"]["1"]
+
+    gain, loss, harm = found(2.5), found(-2.5), found(-12.0)
+    assert gain.verdict is Verdict.BETTER
+    assert loss.verdict is Verdict.NO_DIFFERENCE
+    assert "skewed" in loss.reason
+    assert harm.verdict is Verdict.WORSE  # what is clear beyond all skewness is still called
+    assert loss.tail_errors.is_widened
+    assert loss.absolute.ci[0] < -2.5 * se - 1.96 * se < 0 < loss.absolute.ci[1]
+    assert "moved out" in loss.absolute.method
+    # in groups of equal size the skewness cancels, and Welch's test stands as it is
+    assert bend_of(contrast_skewness(30.0, 5_000, 5_000)).slope == 0.0
+
+
+@pytest.mark.parametrize("boundary", [None, Boundary()])
+@pytest.mark.parametrize("covariate", [None, "c"])
+def test_every_interval_allows_for_skewed_values(
+    units: Any, spec: Any, boundary: Boundary | None, covariate: str | None
+) -> None:
+    """Plain and adjusted, at one look and at many: the upper end lies further out, both scales."""
+    rng = np.random.default_rng(7)
+    arm = np.repeat([0, 1], [9_500, 500])
+    before = rng.normal(0.0, 1.0, 10_000)
+    x = 10 + before + rng.lognormal(0.0, 1.5, 10_000)
+    metric = {"kind": "mean", "value": "x"} | ({"covariate": covariate} if covariate else {})
+    experiment = spec({"m": metric}, time="day", split={"0": 95, "1": 5})
+    table = units(experiment, arm=arm, x=x, c=before, day=[1] * 10_000)
+    found = analyze(table, experiment, AnalysisConfig(boundary=boundary)).metrics["m"]["1"]
+    side = found.deciding or found
+    sides = [(side.absolute.estimate, side.absolute.ci, side.relative.estimate, side.relative.ci)]
+    if boundary is not None:
+        assert found.sequential is not None
+        one = found.sequential
+        sides = [(one.estimate, one.ci, one.relative, one.relative_ci)]
+    for estimate, ci, relative, relative_ci in sides:
+        assert ci[1] - estimate > 1.2 * (estimate - ci[0])
+        assert relative_ci[1] - relative > 1.2 * (relative - relative_ci[0])
 
 
 def test_guardrails_are_not_in_holms_family(units: Any, spec: Any) -> None:
@@ -108,6 +144,37 @@ def test_guardrails_are_not_in_holms_family(units: Any, spec: Any) -> None:
     assert found["guard"]["1"].p_value_holm is None
     assert found["guard"]["1"].verdict is Verdict.NON_INFERIOR
     assert found["alone"]["1"].p_value_holm == found["alone"]["1"].absolute.p_value
+
+
+def test_holms_levels_are_those_of_the_steps() -> None:
+    # .01 < .05 / 4, .015 < .05 / 3, .04 >= .05 / 2 ends the steps for it and for .5
+    assert holm_levels([0.5, 0.01, 0.04, 0.015], 0.05) == [0.025, 0.0125, 0.025, 0.05 / 3]
+    assert holm_levels([0.04], 0.05) == [0.05]
+    assert holm_levels([], 0.05) == []
+
+
+@pytest.mark.parametrize("boundary", [None, Boundary()])
+def test_what_would_have_been_found_is_at_the_verdicts_level(
+    units: Any, spec: Any, boundary: Boundary | None
+) -> None:
+    """Four metrics and a guardrail: z of .05 / 4 is 2.4977, of the guardrail 1.9600."""
+    rng = np.random.default_rng(2)
+    arm = np.arange(2_000) % 2
+    columns = {f"x{i}": 10 + rng.normal(0, 1, 2_000) for i in range(4)}
+    metrics: dict[str, Any] = {name: {"kind": "mean", "value": name} for name in columns}
+    metrics["guard"] = {"kind": "mean", "value": "x0", "non_inferiority": -0.01}
+    experiment = spec(metrics, time="day")
+    table = units(experiment, arm=arm, day=[1] * 2_000, **columns)
+    found = analyze(table, experiment, AnalysisConfig(boundary=boundary)).metrics
+    for name, alpha, z in (("x1", 0.0125, 2.49771), ("guard", 0.05, 1.959964)):
+        one = found[name]["1"]
+        reach = z if boundary is None else boundary.multiplier(2_000, alpha)
+        assert one.mde.alpha == pytest.approx(alpha)
+        assert one.mde.absolute == pytest.approx((reach + 0.841621) * one.absolute.se, rel=1e-5)
+    if boundary is not None:
+        # the reach is where the always-valid p-value is the level
+        assert boundary.p_value(boundary.multiplier(2_000, 0.0125), 2_000) == pytest.approx(0.0125)
+    assert "Holm's level of 0.013" in found["x1"]["1"].reason
 
 
 def test_a_planned_variant_without_units_is_a_mismatch_not_a_crash(units: Any, spec: Any) -> None:
@@ -127,6 +194,16 @@ def test_one_unit_a_variant_is_not_enough(units: Any, spec: Any) -> None:
     found = analyze(units(experiment, arm=[0, 1], x=[1.0, 2.0]), experiment).metrics["m"]["1"]
     assert found.verdict is Verdict.NOT_ENOUGH_DATA
     assert math.isnan(found.absolute.se)
+
+
+def test_an_arm_without_spread_is_not_enough(units: Any, spec: Any) -> None:
+    """30 units without a single order against many with: nothing says how sure their 0 is."""
+    experiment = spec({"m": {"kind": "mean", "value": "x"}}, split={"0": 20, "1": 1})
+    x = [0.0, 0.0, 5.0] * 200 + [0.0] * 30
+    table = units(experiment, arm=[0] * 600 + [1] * 30, x=x)
+    found = analyze(table, experiment).metrics["m"]["1"]
+    assert found.absolute.p_value < 0.05
+    assert found.verdict is Verdict.NOT_ENOUGH_DATA
 
 
 @pytest.mark.parametrize("treatment", [3.0, 4.0])

@@ -90,7 +90,9 @@ def test_a_whole_file(tmp_path: Path) -> None:
 
 def test_a_control_may_be_a_number() -> None:
     metric = {"kind": "mean", "value": "x"}
-    assert experiment_of({"variant": "v", "control": 0, "metrics": {"m": metric}}, "t").control == 0
+    for control, name in ((0, "0"), (0.0, "0"), (-1.0, "-1"), (0.5, "0.5"), (False, "false")):
+        document = {"variant": "v", "control": control, "metrics": {"m": metric}}
+        assert experiment_of(document, "t").control_name == name
 
 
 @pytest.mark.parametrize(

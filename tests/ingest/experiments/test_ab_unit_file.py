@@ -140,6 +140,44 @@ def test_a_broken_row_is_named(
         assert word in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("ids", "n"),
+    [
+        ([1.0, float("nan"), float("nan"), 4.0, 5.0, 6.0], 2),
+        (["u1", "NaN", "nan", "u4", "NaN", "u6"], 2),
+        (["u1", "", "", "u4", "u5", "u6"], 2),
+        (["u1", "", "u3", "u4", "u5", "u6"], 1),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_missing_id_is_empty_and_nobody_is_in_two_variants(
+    frame: pl.DataFrame, tmp_path: Path, ids: list[Any], n: int, suffix: str
+) -> None:
+    path = tmp_path / f"u.{suffix}"
+    broken = frame.with_columns(user=pl.Series(ids))
+    if suffix == "csv":
+        broken.write_csv(path)
+    else:
+        broken.write_parquet(path)
+    with pytest.raises(DataError) as caught:
+        load_units(path, _experiment())
+    assert f"user: {n} of 6 rows are empty (first: row 2)" in caught.value.message
+    assert "two variants" not in caught.value.message
+
+
+def test_one_missing_id_among_numbers_is_empty(frame: pl.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "u.parquet"
+    frame.with_columns(user=pl.Series([1.0, float("nan"), 3.0, 4.0, 5.0, 6.0])).write_parquet(path)
+    with pytest.raises(DataError, match=r"user: 1 of 6 rows are empty \(first: row 2\)"):
+        load_units(path, _experiment())
+
+
+def test_a_variant_that_is_no_number_has_no_name(frame: pl.DataFrame) -> None:
+    arm = pl.Series([0.0, 1.0, 0.5, float("nan"), 0.0, 1.0])
+    with pytest.raises(DataError, match=r"arm: 1 of 6 rows are empty"):
+        _read(frame.with_columns(arm=arm), control=0.0)
+
+
 @pytest.mark.parametrize("words", [("TRUE", "False"), ("yes", "no"), ("1", "0"), ("t", " F")])
 def test_truth_values_of_a_proportion(frame: pl.DataFrame, words: tuple[str, str]) -> None:
     yes, no = words

@@ -13,7 +13,7 @@ from cpz.ingest.logs.import_events import import_events
 from cpz.ingest.logs.import_tables import ImportedTables
 from cpz.ingest.logs.mapping import EventMapping, mapping_of
 
-GA4 = Path(__file__).parents[1] / "fixtures" / "own_data" / "ga4_events.jsonl"
+GA4 = Path(__file__).parents[2] / "fixtures" / "own_data" / "ga4_events.jsonl"
 PARAMS = "event_params."
 
 

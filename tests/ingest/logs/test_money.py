@@ -18,7 +18,7 @@ from cpz.ingest.logs.import_tables import ImportedTables
 from cpz.ingest.logs.mapping import EventMapping, SessionMapping, load_mapping, mapping_of
 from cpz.ingest.logs.money import AmountRule, to_money
 
-OWN = Path(__file__).parents[1] / "fixtures" / "own_data"
+OWN = Path(__file__).parents[2] / "fixtures" / "own_data"
 MODES = {"half_even": ROUND_HALF_EVEN, "half_up": ROUND_HALF_UP, "down": ROUND_DOWN}
 
 

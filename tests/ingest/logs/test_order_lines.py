@@ -16,7 +16,7 @@ from cpz.ingest.logs.import_tables import ImportedTables
 from cpz.ingest.logs.importing import import_log
 from cpz.ingest.logs.mapping import SessionMapping, mapping_of
 
-LINES = Path(__file__).parents[1] / "fixtures" / "own_data" / "order_lines.csv"
+LINES = Path(__file__).parents[2] / "fixtures" / "own_data" / "order_lines.csv"
 
 
 def mapping(**changes: Any) -> SessionMapping:

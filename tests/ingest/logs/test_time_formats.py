@@ -15,7 +15,7 @@ from cpz.ingest.logs.decision_rows import read_decision_rows
 from cpz.ingest.logs.mapping import DecisionMapping, Mapping, mapping_of
 from cpz.ingest.logs.time_formats import compile_format, read_times
 
-OWN = Path(__file__).parents[1] / "fixtures" / "own_data"
+OWN = Path(__file__).parents[2] / "fixtures" / "own_data"
 DATES = (
     *("%Y-%m-%d", "%d.%m.%y", "%m/%d/%Y", "%d-%b-%Y", "%B %d, %Y", "%Y%m%d", "%a %d %b %Y", "%x"),
     *("%Y/%j", "%A, %Y week %W", "%a %U %Y", "%w %U %y", "%G-W%V-%u", "%V/%G %A", "%u %W %Y"),

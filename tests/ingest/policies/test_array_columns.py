@@ -16,7 +16,7 @@ from cpz.ingest.logs.option_order import sort_options
 from cpz.ingest.policies.policy_files import load_policy_file
 from cpz.ingest.policies.q_hat_files import load_q_hat
 
-CASES = Path(__file__).parents[1] / "fixtures" / "evaluate"
+CASES = Path(__file__).parents[2] / "fixtures" / "evaluate"
 COLUMNS = {"action": "action", "reward": "reward", "propensity": "propensity"}
 
 
