@@ -70,10 +70,11 @@ def code_spans(text: str) -> tuple[tuple[str, bool], ...]:
     return tuple((piece, bool(index % 2)) for index, piece in enumerate(pieces))
 
 
-def label_and_numbers(n_numbers: int) -> tuple[Align, ...]:
-    """Return the alignment of one column of labels and the columns of numbers after it."""
+def label_and_numbers(n_numbers: int, n_labels: int = 1) -> tuple[Align, ...]:
+    """Return the alignment of columns of labels and the columns of numbers after them."""
+    labels: list[Align] = ["left"] * n_labels
     numbers: list[Align] = ["right"] * n_numbers
-    return ("left", *numbers)
+    return (*labels, *numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +152,7 @@ def table(
     note: str = "",
 ) -> Table:
     """Return a table whose first `n_labels` columns are words and the others numbers."""
-    sides: tuple[Align, Align] = ("left", "right")
-    align = tuple(sides[index >= n_labels] for index in range(len(columns)))
+    align = label_and_numbers(len(columns) - n_labels, n_labels)
     return Table(tuple(columns), tuple(map(tuple, rows)), caption, align, note)
 
 
@@ -192,7 +192,8 @@ class Text:
                 continue
             first, *others = part.split("\n")
             lines[-1].append(first)
-            lines += [[other] for other in others]
+            for other in others:
+                lines.append([other])
         return tuple(tuple(part for part in line if part) for line in lines)
 
 
