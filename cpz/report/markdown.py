@@ -31,11 +31,12 @@ _ICONS = {
     Status.STOP: "⛔",
     Status.INFO: "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}",
 }
-_MARKUP = re.compile(r"([\\`*_\[\]<>#|~$&:])")
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~$&])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 #: At the start of a line, `1.`, `-` and `+` open a list, `=` and `-` underline a heading.
 _LINE_START = re.compile(r"^(\d*)([.)](?=\s|$)|[+-](?=[\s-]|$)|=)")
-_REFERENCE = re.compile(r"(@|\\#|GH-)(?=\w)", re.IGNORECASE)
+#: What GitHub makes links and pictures of after Markdown is read: only a comment parts these.
+_REFERENCE = re.compile(r"((?:@|\\#|GH-)(?=\w)|:(?=[\w+\\-]+:|//))", re.IGNORECASE)
 
 
 def render_markdown(report: Report) -> str:
