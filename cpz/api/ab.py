@@ -17,9 +17,9 @@ from cpz.ingest.experiments.metrics_file import Experiment
 from cpz.ingest.experiments.unit_files import load_past_units, load_units, past_units
 from cpz.ingest.experiments.units import UnitTable, unit_table
 from cpz.ingest.logs.frames import rows_of
-from cpz.report.content.ab import analysis_blocks, analysis_report
-from cpz.report.content.ab_plan import plan_blocks, plan_report
-from cpz.report.content.ab_shown import shown_numbers
+from cpz.report.content.ab.analysis import analysis_blocks, analysis_report
+from cpz.report.content.ab.plan import plan_blocks, plan_report
+from cpz.report.content.ab.shown import shown_numbers
 from cpz.report.values import Block, Report
 
 Split = str | Sequence[float]

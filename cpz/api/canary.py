@@ -16,8 +16,8 @@ from cpz.evaluation.canary.judge import Judge, Judgment, judge_canary
 from cpz.ingest.canaries.judge_config import JudgeConfig, judge_config_of, load_judge_config
 from cpz.ingest.canaries.metric_series import MetricSeries, metric_series, read_metric_series
 from cpz.ingest.logs.frames import to_polars
-from cpz.report.content.canary_words import judgment_warnings
-from cpz.report.content.judge import judge_blocks, judge_report
+from cpz.report.content.canary.judge import judge_blocks, judge_report
+from cpz.report.content.canary.words import judgment_warnings
 from cpz.report.results.canary import JudgeResult
 from cpz.report.values import Block, Report
 

@@ -6,7 +6,7 @@ Whatever a user wrote stays that text: no markup, no link, no mention of a perso
 import re
 from collections.abc import Iterable
 
-from cpz.report.html.figure import tabulate
+from cpz.report.chart_tables import tabulate
 from cpz.report.values import (
     Block,
     Cell,

@@ -8,7 +8,7 @@ from cpz.evaluation.canary.plan import CanaryPlan, information_limit, plan_steps
 from cpz.ingest.canaries.counts import Group, Hour, Sums
 from cpz.rehearsal.ramp_arguments import Injection
 from cpz.report.chart_values import LineChart
-from cpz.report.content.canary import canary_blocks, canary_report, plan_blocks
+from cpz.report.content.canary.ramp import canary_blocks, canary_report, plan_blocks
 from cpz.report.html.render import render
 from cpz.report.results.canary import CanaryResult
 from cpz.report.terminal.render import text_of

@@ -44,7 +44,7 @@ def analyze(
         cpz ab analyze users.csv --metrics metrics.toml --sequential --out report
     """
     from cpz.cli.ab.runs import in_workspace, run_analyze
-    from cpz.report.content.ab import analysis_blocks
+    from cpz.report.content.ab.analysis import analysis_blocks
 
     file, metrics = in_workspace(file, workspace), in_workspace(metrics, workspace)
     outcome, result = run_analyze(file, metrics, arguments, out)
@@ -70,7 +70,7 @@ def plan(
         cpz ab plan past.parquet --metrics metrics.toml --effect 0.02 --days 14
     """
     from cpz.cli.ab.runs import in_workspace, run_plan
-    from cpz.report.content.ab_plan import plan_blocks
+    from cpz.report.content.ab.plan import plan_blocks
 
     past, columns = (path and in_workspace(path, workspace) for path in (file, metrics))
     outcome, result = run_plan(past, columns, arguments)
@@ -95,7 +95,7 @@ def simulate(
         cpz ab simulate --control logging --treatment epsilon:0.1 --placement shipping --split 80/20
     """
     from cpz.cli.ab.rehearse import run_experiment
-    from cpz.report.content.ab_rehearsal import rehearsal_blocks
+    from cpz.report.content.ab.rehearsal import rehearsal_blocks
 
     outcome, result = run_experiment(arguments, workspace, out)
     return finish(outcome, json, rehearsal_blocks(result))

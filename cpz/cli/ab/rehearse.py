@@ -24,7 +24,7 @@ from cpz.rehearsal.experiment import (
     rehearse_experiment,
     sessions_to_simulate,
 )
-from cpz.report.content.ab_rehearsal import rehearsal_report
+from cpz.report.content.ab.rehearsal import rehearsal_report
 from cpz.report.html.render import render
 from cpz.report.results.ab import RehearsalResult
 

@@ -62,7 +62,7 @@ def write_analysis(
     out: Path, result: ExperimentResult, config: str, warnings: tuple[str, ...]
 ) -> tuple[Output, ...]:
     """Write report, result and configuration into a folder."""
-    from cpz.report.content.ab import analysis_report
+    from cpz.report.content.ab.analysis import analysis_report
     from cpz.report.html.render import render
 
     ensure_out(out)

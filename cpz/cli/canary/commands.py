@@ -44,7 +44,7 @@ def simulate(
         cpz canary simulate --canary default:greedy --ramp 1,10,50 --allow conversion=5% --json
     """
     from cpz.cli.canary.runs import exit_code, run_simulate
-    from cpz.report.content.canary import canary_blocks, plan_blocks
+    from cpz.report.content.canary.ramp import canary_blocks, plan_blocks
 
     def announce(plan: "CanaryPlan") -> None:
         say_ahead(json, plan_blocks(plan))
@@ -72,7 +72,7 @@ def analyze(
     """
     from cpz.cli.canary.analysis import run_analyze
     from cpz.cli.canary.runs import exit_code
-    from cpz.report.content.canary import analysis_blocks, plan_blocks
+    from cpz.report.content.canary.ramp import analysis_blocks, plan_blocks
 
     def announce(plan: "CanaryPlan") -> None:
         say_ahead(json, plan_blocks(plan))
@@ -93,7 +93,7 @@ def replay(
         cpz canary replay ledger.jsonl --json
     """
     from cpz.cli.canary.runs import run_replay
-    from cpz.report.content.canary import replay_blocks
+    from cpz.report.content.canary.ramp import replay_blocks
 
     outcome, result = run_replay(ledger)
     return finish(outcome, json, replay_blocks(result))
@@ -123,7 +123,7 @@ def judge(
     from cpz.evaluation.canary.judge import judge_canary
     from cpz.ingest.canaries.judge_config import JudgeConfig, load_judge_config
     from cpz.ingest.canaries.metric_series import read_metric_series
-    from cpz.report.content.judge import judge_blocks
+    from cpz.report.content.canary.judge import judge_blocks
 
     rules = JudgeConfig() if config is None else load_judge_config(config)
     found = judge_canary(read_metric_series(baseline), read_metric_series(canary), rules, judge_)
@@ -132,7 +132,7 @@ def judge(
 
 
 def _judged(found: "Judgment", marginal: float, paths: tuple[Path | None, ...]) -> Outcome:
-    from cpz.report.content.canary_words import judgment_warnings
+    from cpz.report.content.canary.words import judgment_warnings
     from cpz.report.results.canary import JudgeResult
 
     score = found.score

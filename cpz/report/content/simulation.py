@@ -1,16 +1,11 @@
 """What a simulated dataset says: what its checkout looks like, and whether it can be made again."""
 
-from collections.abc import Sequence
-
-from cpz.report.chart_values import (
-    BarChart,
-    BarSeries,
-    FunnelChart,
-    FunnelStep,
-    HeatMap,
-    Interval,
-    Line,
-    LineChart,
+from cpz.report.chart_values import Interval
+from cpz.report.content.simulation_charts import (
+    conversion_chart,
+    funnel_chart,
+    method_chart,
+    time_section,
 )
 from cpz.report.format import COUNT, PERCENT, PLAIN, POINTS, estimate_cells, format_value
 from cpz.report.results.simulate import SimulateResult
@@ -27,8 +22,7 @@ from cpz.report.values import (
     tally,
 )
 from cpz.simulator.long_run import LongRunEffect
-from cpz.simulator.summary.dataset import Group, Summary
-from cpz.simulator.summary.weekly_shares import moved_most
+from cpz.simulator.summary.dataset import Summary
 from cpz.simulator.verify import Verification
 
 
@@ -38,7 +32,7 @@ def simulation_blocks(result: SimulateResult) -> tuple[Block, ...]:
     if found is None:
         return (Text(f"would simulate {result.sessions} sessions of {result.scenario!r}"),)
     groups = _group_table(found)
-    parts = (_sizes(result), _funnel_chart(found), groups, _methods(found), _attempts(found))
+    parts = (_sizes(result), funnel_chart(found), groups, method_chart(found), _attempts(found))
     return (*parts, _propensities(found), _faults(found), *_long_run_table(result.long_run))
 
 
@@ -72,8 +66,8 @@ def simulation_report(
         ),
         trust=_trust(found),
         sections=(
-            Section("funnel", "The funnel", "How far sessions get.", (_funnel_chart(found),)),
-            _time(found),
+            Section("funnel", "The funnel", "How far sessions get.", (funnel_chart(found),)),
+            time_section(found),
             _groups(found),
             _log(result, found),
         ),
@@ -112,90 +106,13 @@ def _sizes(result: SimulateResult) -> Table:
     return tally(f"dataset {result.dataset}", ("table", "rows"), result.rows)
 
 
-def _funnel_chart(found: Summary) -> FunnelChart:
-    steps = [FunnelStep(step.step, step.n_sessions, step.share) for step in found.funnel]
-    steps.append(FunnelStep("purchase", found.n_purchases, found.conversion))
-    share = format_value(found.conversion, PERCENT)
-    description = f"{share} of the sessions end in a purchase. Digital carts skip shipping."
-    return FunnelChart("Sessions by step", description, tuple(steps))
-
-
-def _time(found: Summary) -> Section:
-    busiest = max(range(24), key=lambda hour: sum(row[hour] for row in found.by_local_hour))
-    heat = HeatMap(
-        "Sessions by hour of the week",
-        f"In local time; the busiest hour of the day is {busiest}:00.",
-        tuple(tuple(float(n) for n in row) for row in found.by_local_hour),
-        x_label="hour of the day (local time)",
-        value_label="sessions",
-    )
-    conversion = tuple(day.conversion for day in found.by_day)
-    declined = tuple(day.decline_rate for day in found.by_day)
-    failed = tuple(day.authentication_failure_rate for day in found.by_day)
-    low, high = (format_value(f(conversion), PERCENT) for f in (min, max))
-    drift = LineChart(
-        "Conversion and declines by day",
-        f"Daily conversion lies between {low} and {high}; drift and incidents show as steps.",
-        "day (UTC)",
-        tuple(day.day for day in found.by_day),
-        (
-            Line("conversion", conversion),
-            Line("attempts declined", declined),
-            Line("authentication failed", failed),
-        ),
-        PERCENT,
-    )
-    volume = LineChart(
-        "Sessions by day",
-        "Weekly rhythm, promotions and season.",
-        "day (UTC)",
-        tuple(day.day for day in found.by_day),
-        (Line("sessions", tuple(float(day.n_sessions) for day in found.by_day)),),
-        COUNT,
-    )
-    blocks: tuple[Block, ...] = (heat, drift, volume, *_moving_shares(found))
-    return Section("time", "Over time", "When shoppers come and how they do.", blocks)
-
-
-def _moving_shares(found: Summary) -> tuple[LineChart, ...]:
-    """Draw the methods and markets whose weekly share moved most; one week shows no drift."""
-    if len(found.by_week) < 2:
-        return ()
-    return tuple(
-        LineChart(
-            f"{title} whose share moved most, by week",
-            f"Shares of {whole}; the three that differ most between the first and second half.",
-            "week of (Monday, UTC)",
-            tuple(week.monday for week in found.by_week),
-            tuple(
-                Line(name, tuple(week.get(name, 0.0) for week in shares))
-                for name in moved_most(shares, 3)
-            ),
-            PERCENT,
-        )
-        for title, whole, shares in (
-            ("Payment methods", "purchases", [week.methods for week in found.by_week]),
-            ("Markets", "sessions", [week.countries for week in found.by_week]),
-        )
-    )
-
-
 def _groups(found: Summary) -> Section:
-    bars = (_conversion("device", found.by_device), _conversion("market", found.by_country))
-    blocks = (*bars, _methods(found), _attempts(found))
-    return Section("groups", "Who and how", "Conversion by group.", blocks)
-
-
-def _conversion(title: str, groups: Sequence[Group]) -> BarChart:
-    highest = max(groups, key=lambda group: group.conversion)
-    return BarChart(
-        f"Conversion by {title}",
-        f"Purchases over sessions, whose number stands in brackets. The highest is {highest.name}, "
-        f"at {format_value(highest.conversion, PERCENT)}.",
-        tuple(f"{group.name} ({format_value(group.n_sessions, COUNT)})" for group in groups),
-        (BarSeries("conversion", tuple(group.conversion for group in groups)),),
-        label=title,
+    bars = (
+        conversion_chart("device", found.by_device),
+        conversion_chart("market", found.by_country),
     )
+    blocks = (*bars, method_chart(found), _attempts(found))
+    return Section("groups", "Who and how", "Conversion by group.", blocks)
 
 
 def _group_table(found: Summary) -> Table:
@@ -205,18 +122,6 @@ def _group_table(found: Summary) -> Table:
         for group in (*found.by_device, *found.by_country)
     )
     return table("conversion", ("group", "sessions", "converted"), rows)
-
-
-def _methods(found: Summary) -> BarChart:
-    methods = found.methods
-    first = methods[0].name if methods else "none"
-    return BarChart(
-        "Purchases by payment method",
-        f"Shares of all {format_value(found.n_purchases, COUNT)} purchases; most by {first}.",
-        tuple(method.name for method in methods) or ("none",),
-        (BarSeries("share", tuple(method.share for method in methods) or (None,)),),
-        label="method",
-    )
 
 
 def _attempts(found: Summary) -> Table:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
+from cpz.report.chart_tables import tabulate
 from cpz.report.html.charts.drawing import clean
-from cpz.report.html.figure import tabulate
 from cpz.report.values import Block, Cell, Links, Mark, Note, Table, Text, parts_of
 
 

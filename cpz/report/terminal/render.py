@@ -6,7 +6,7 @@ from io import StringIO
 from rich.console import Console, RenderableType
 from rich.text import Text as RichText
 
-from cpz.report.html.figure import tabulate
+from cpz.report.chart_tables import tabulate
 from cpz.report.terminal.console import PlainConsole
 from cpz.report.terminal.grid import Grid
 from cpz.report.values import Block, Cell, Links, Mark, Note, Status, Table, Text, parts_of

@@ -1,14 +1,14 @@
 """What the analysis of an experiment says: sizes, effects, reasons, and how far to trust them."""
 
 from cpz.evaluation.ab.results import Comparison, ExperimentResult, Verdict
-from cpz.report.content.ab_charts import (
+from cpz.report.content.ab.charts import (
     comparisons,
     effect_chart,
     interval_of,
     sequence_sections,
 )
-from cpz.report.content.ab_shown import ALONE, adjusted_sentence, shown_numbers
-from cpz.report.content.ab_words import amounts_sentence, asides
+from cpz.report.content.ab.shown import ALONE, adjusted_sentence, shown_numbers
+from cpz.report.content.ab.words import amounts_sentence, asides
 from cpz.report.format import (
     COUNT,
     P_VALUE,

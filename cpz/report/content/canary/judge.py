@@ -2,7 +2,7 @@
 
 from cpz.evaluation.canary.classification import Classification, Label
 from cpz.evaluation.canary.judge import Judgment
-from cpz.report.content.canary_words import judgment_warnings
+from cpz.report.content.canary.words import judgment_warnings
 from cpz.report.format import P_VALUE, PLAIN, format_interval, format_value
 from cpz.report.values import (
     Block,

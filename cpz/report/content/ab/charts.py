@@ -12,7 +12,7 @@ from cpz.report.chart_values import (
     LineChart,
     Reference,
 )
-from cpz.report.content.ab_shown import shown_numbers
+from cpz.report.content.ab.shown import shown_numbers
 from cpz.report.format import SIGNED, SIGNED_PERCENT, format_value
 from cpz.report.values import Block, Note, Section, Status
 

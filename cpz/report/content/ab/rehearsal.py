@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from cpz.report.content.ab import analysis_blocks, analysis_report
-from cpz.report.content.ab_words import EXCHANGED, amounts_sentence
+from cpz.report.content.ab.analysis import analysis_blocks, analysis_report
+from cpz.report.content.ab.words import EXCHANGED, amounts_sentence
 from cpz.report.format import (
     COUNT,
     SIGNED,

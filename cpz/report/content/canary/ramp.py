@@ -8,8 +8,8 @@ from cpz.evaluation.canary.plan import CanaryPlan
 from cpz.ingest.canaries.counts import Hour
 from cpz.rehearsal.visits import SERVICE
 from cpz.report.chart_values import Interval
-from cpz.report.content.canary_charts import timeline_section
-from cpz.report.content.canary_words import (
+from cpz.report.content.canary.charts import timeline_section
+from cpz.report.content.canary.words import (
     NOTHING,
     Ramp,
     effect_unit,

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from cpz.ingest.canaries.counts import Group, Hour
 from cpz.report.chart_values import Line, LineChart, Reference
-from cpz.report.content.canary_words import Ramp
+from cpz.report.content.canary.words import Ramp
 from cpz.report.format import PERCENT, PLAIN, format_value
 from cpz.report.values import Block, Note, Section, Status
 
