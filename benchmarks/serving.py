@@ -156,14 +156,20 @@ def main() -> None:
             "cpz": Server([*serve, "--rate-limit", "1000000"], 8471),
             "constant": Server([sys.executable, "-c", CONSTANT % 8472], 8472),
         }
+        for place, sync in enumerate(("always", "off"), 8473):
+            command = [*serve, "--port", str(place), "--log", sync, "--log-sync", sync]
+            servers[f"log_sync_{sync}"] = Server(command, place)
         try:
             for _ in range(arguments.rounds):
                 for name, server in servers.items():
+                    is_only_for_rate = name.startswith("log_sync")
                     base = LoadConfig(server.url, duration_s=arguments.seconds)
                     for mode, config in (
                         ("closed_32", replace(base, closed=32)),
                         ("open_1000", replace(base, rate_per_s=1000.0)),
                     ):
+                        if is_only_for_rate and mode != "closed_32":
+                            continue
                         results.setdefault(f"{name}.{mode}", []).append(run_load(config, requests))
         finally:
             for server in servers.values():
@@ -182,12 +188,17 @@ def document(model: TrainedModel, results: dict[str, list[LoadResult]]) -> dict[
         return statistics.median(known)
 
     rate = {n: median(f"{n}.closed_32", "achieved_rate_per_s") for n in ("cpz", "constant")}
+    synced = {
+        sync: median(f"log_sync_{sync}.closed_32", "achieved_rate_per_s") / rate["cpz"]
+        for sync in ("always", "off")
+    }
     p99 = {n: median(f"{n}.open_1000", "p99_ms") for n in ("cpz", "constant")}
     p50 = {n: median(f"{n}.open_1000", "p50_ms") for n in ("cpz", "constant")}
     return {
         "benchmark": "serving",
         "requests_per_s_at_32_connections": rate,
         "ratio_to_constant": rate["cpz"] / rate["constant"],
+        "ratio_of_log_sync_to_interval": synced,
         "p50_ms_at_1000_per_s": p50,
         "p99_ms_at_1000_per_s": p99,
         "errors": sum(r.n_errors for found in results.values() for r in found),

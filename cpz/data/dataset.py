@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cpz.data.errors import DataError, NotFoundError, UsageError, WorkspaceError, nearest
+from cpz.data.errors import CpzError, DataError, NotFoundError, UsageError, WorkspaceError, nearest
 from cpz.data.losses import Losses
 from cpz.data.manifest import (
     SCHEMA_VERSION,
@@ -271,20 +271,32 @@ def commit(
 ) -> Dataset:
     """Make the staged parts the dataset: move them, swap the manifest, remove the old parts."""
     path = staging.folder.parent
+    manifest = _staged(staging, name, recipe, records, losses).manifest
+    for part in (part for parts in manifest.tables.values() for part in parts):
+        target = path / part.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (staging.folder / part.path).replace(target)
+    write_atomically(path / "manifest.json", encode(manifest))
+    _remove_unnamed(path, manifest.tables)
+    shutil.rmtree(staging.folder, ignore_errors=True)
+    return Dataset(path, manifest)
+
+
+def _staged(
+    staging: Staging,
+    name: str,
+    recipe: Recipe,
+    records: Iterable[PartRecord],
+    losses: Losses | None,
+) -> Dataset:
+    """Return the staged parts as the dataset that they would become, readable where they are."""
     tables: dict[str, list[Part]] = {}
     for record in records:
         for table, part in record.items():
             tables.setdefault(table, []).append(part)
     ordered = {table: tuple(tables[table]) for table in TABLES if table in tables}
-    for part in (part for parts in ordered.values() for part in parts):
-        target = path / part.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (staging.folder / part.path).replace(target)
     manifest = Manifest(SCHEMA_VERSION, name, staging.digest, recipe, ordered, losses)
-    write_atomically(path / "manifest.json", encode(manifest))
-    _remove_unnamed(path, ordered)
-    shutil.rmtree(staging.folder, ignore_errors=True)
-    return Dataset(path, manifest)
+    return Dataset(staging.folder, manifest)
 
 
 def _remove_unnamed(path: Path, tables: Mapping[str, tuple[Part, ...]]) -> None:
@@ -301,13 +313,28 @@ def build(
     recipe: Recipe,
     parts: Iterable[Callable[[], Mapping[str, pa.Table]]],
     losses: Losses | None = None,
+    accept: Callable[[Dataset], None] = lambda dataset: None,
 ) -> Dataset:
-    """Stage, write and commit in one process; each part is computed only if not yet finished."""
+    """Stage, write and commit in one process; each part is computed only if not yet finished.
+
+    Args:
+        workspace: where the dataset stands.
+        name: its name.
+        recipe: how it is made.
+        parts: what makes each part.
+        losses: of an import: the rows that were set aside.
+        accept: told the dataset as it would become; where it raises, the earlier one stays.
+    """
     staging = stage(workspace, name, recipe)
     records = [
         staging.finished(index) or staging.write_part(index, dict(make()))
         for index, make in enumerate(parts)
     ]
+    try:
+        accept(_staged(staging, name, recipe, records, losses))
+    except CpzError:
+        shutil.rmtree(staging.folder, ignore_errors=True)
+        raise
     return commit(staging, name, recipe, records, losses)
 
 

@@ -150,6 +150,8 @@ class EventPlan:
             self.by_type.setdefault(where.type, []).append((number, where))
         self.longest_us = SECOND_US * max((f.window_s or 0 for f in asked), default=0)
         endless = [f for f in asked if f.window_s is None]
+        #: Whether every feature has a window, so that what is older is never read.
+        self.is_windowed = not endless
         self._counts_all_history = any(
             f.aggregation in (Aggregation.COUNT, Aggregation.SUM) for f in endless
         )

@@ -197,6 +197,11 @@ class Text:
         return tuple(tuple(part for part in line if part) for line in lines)
 
 
+def asides(*sentences: str) -> tuple[Text, ...]:
+    """Return what is said in passing, without sentences that are empty."""
+    return tuple(Text(sentence, is_aside=True) for sentence in sentences if sentence)
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A page beside this one. `href` is a relative path, so that a folder of reports can move."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,14 @@ import msgspec
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cpz.data.version import __version__
+from cpz.serving.docs_page import docs_page
 from cpz.serving.endpoint import Call, Endpoint, Gate, problem
+from cpz.serving.exchange import Exchange
 from cpz.serving.messages import (
     Accepted,
     Events,
@@ -29,6 +31,8 @@ from cpz.serving.messages import (
 from cpz.serving.service import Service
 
 _SWEEP_EVERY_S = 0.02
+
+_Handler = Callable[[], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,10 @@ def make_app(service: Service, gate: Gate) -> FastAPI:
         title="cpz",
         version=__version__,
         lifespan=_lifespan(service, gate),
+        docs_url=None,
         redoc_url=None,
+        # a redirect would repeat whatever Host a client sends
+        redirect_slashes=False,
         exception_handlers={HTTPException: _refusal},
     )
     hot = [
@@ -120,7 +127,7 @@ class FastLane:
 
 
 def _without_deadline(call: Callable[[bytes], Any]) -> Call:
-    async def answer(body: bytes, is_late: Callable[[], bool]) -> bytes:
+    async def answer(body: bytes, exchange: Exchange) -> bytes:
         return bytes(await call(body))
 
     return answer
@@ -135,22 +142,41 @@ def _add_health(app: FastAPI, service: Service, gate: Gate) -> None:
         body = msgspec.json.encode(found | {"store": service.store.kind})
         return Response(body, status, media_type="application/json")
 
-    @app.get("/health/live", summary="Is the process alive?")
+    @_get(app, "/health/live", summary="Is the process alive?")
     async def live() -> Response:
         return health("live")
 
-    @app.get("/health/ready", summary="May requests be sent here?")
+    @_get(app, "/health/ready", summary="May requests be sent here?")
     async def ready() -> Response:
         if gate.is_draining:
             return health("draining")
         # requests are answered none the less, but another server would log them too
         return health("log_refused" if service.log.n_failed else "ready")
 
-    @app.get("/metrics", summary="Counters in the Prometheus text format")
+    @_get(
+        app,
+        "/metrics",
+        summary="Counters in the Prometheus text format",
+        response_class=PlainTextResponse,
+    )
     async def metrics() -> Response:
         cache = service.decider.cache
         extra = f"cpz_cache_hits_total {0 if cache is None else cache.n_hits}\n".encode()
         return Response(service.metrics.text() + extra, media_type="text/plain; version=0.0.4")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(docs_page(app.openapi()), media_type="text/html")
+
+
+def _get(app: FastAPI, path: str, **described: Any) -> Callable[[_Handler], _Handler]:
+    """Answer GET, and HEAD, which balancers and monitors ask, too."""
+
+    def add(handler: _Handler) -> _Handler:
+        app.add_api_route(path, handler, methods=["HEAD"], include_in_schema=False)
+        return app.get(path, **described)(handler)
+
+    return add
 
 
 def _lifespan(
@@ -193,13 +219,17 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
         wanted, ref_template="#/components/schemas/{name}"
     )
     by_kind = dict(zip(wanted, found, strict=True))
-    schema.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    parts = schema.setdefault("components", {})
+    parts.setdefault("schemas", {}).update(components)
+    parts["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
     for item in _OPERATIONS:
         refusal = {"description": "Refused", "content": _content(by_kind[Refused])}
         schema["paths"][item.path] = {
             "post": {
                 "summary": item.summary,
                 "operationId": item.path.rsplit("/", 1)[1],
+                # a server without --api-key-file asks for none
+                "security": [{"key": []}, {}],
                 "requestBody": {"required": True, "content": _content(by_kind[item.takes])},
                 "responses": {
                     "200": {"description": "Done", "content": _content(by_kind[item.gives])},

@@ -83,18 +83,29 @@ class Decider:
         self.plan = shared_plan(routing.models)
         self.stranger = ShopperState(self.plan)
 
-    def decide(self, request: Recommend, state: ShopperState | None, now_us: int) -> Answer:
+    def model_for(self, request: Recommend) -> ServedModel:
+        """Return who answers a request."""
+        return self.routing.model_for(key_of(request.shopper_id))
+
+    def decide(
+        self,
+        request: Recommend,
+        state: ShopperState | None,
+        now_us: int,
+        model: ServedModel | None = None,
+    ) -> Answer:
         """Decide every placement of a request.
 
         Args:
             request: as received.
             state: the shopper's events; None where the store was out of reach.
             now_us: the decisions' time where the request names none.
+            model: from `model_for`, where that is known already.
 
         Raises:
             RequestError: unknown names, values of a wrong type, or nothing eligible.
         """
-        model = self.routing.model_for(key_of(request.shopper_id))
+        model = model or self.model_for(request)
         t_us = now_us if request.decided_at_us is None else request.decided_at_us
         cells = self._cells(model, request, state, t_us)
         places = request.placements or [Place(name) for name in model.placements]

@@ -10,13 +10,15 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from cpz.serving.callers import Callers
 from cpz.serving.context_rules import RequestError
-from cpz.serving.limits import ApiKeys, Limits, RateLimit
+from cpz.serving.exchange import IS_GONE, Exchange
+from cpz.serving.limits import ApiKeys, Limits
 from cpz.serving.messages import Problem, Refused
 from cpz.serving.metrics import Metrics
 
-#: A call on a body; the second argument tells whether the deadline has passed.
-Call = Callable[[bytes, Callable[[], bool]], Awaitable[bytes]]
+#: A call on a body.
+Call = Callable[[bytes, Exchange], Awaitable[bytes]]
 
 _log = logging.getLogger("cpz.serving")
 
@@ -47,7 +49,7 @@ class Gate:
     Attributes:
         limits: what is granted.
         keys: who may ask.
-        rate: how often.
+        callers: how often.
         metrics: what is counted.
         n_in_flight: requests under way.
         is_draining: whether the server is about to stop; answers then close their connection.
@@ -57,13 +59,13 @@ class Gate:
     limits: Limits
     keys: ApiKeys
     metrics: Metrics
-    rate: RateLimit = field(init=False)
+    callers: Callers = field(init=False)
     n_in_flight: int = 0
     is_draining: bool = False
     reading: dict["asyncio.Task[Any]", float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.rate = RateLimit(self.limits.rate_per_s)
+        self.callers = Callers(self.limits.rate_per_s)
 
     def give_up_bodies(self, now_s: float) -> None:
         """End the wait for bodies whose deadline has passed; their requests get a 408."""
@@ -75,16 +77,10 @@ class Gate:
 
     def admit(self, headers: dict[bytes, bytes], client: str, now_s: float) -> None:
         """Let a request in, or raise `RequestError`: 401, 413, 429 or 503."""
-        key = headers.get(b"x-api-key")
-        if not self.keys.accepts(key):
-            hint = "send a known key in the header x-api-key"
-            raise RequestError("the API key is missing or unknown", hint=hint, status=401)
+        self.callers.admit(self.keys, headers.get(b"x-api-key"), client, now_s)
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.limits.body_bytes:
             raise _too_large(self.limits)
-        if not self.rate.allows(key.decode("latin-1") if key else client, now_s):
-            hint = f"ask at most {self.limits.rate_per_s:g} times a second"
-            raise RequestError("too many requests", hint=hint, status=429)
         if self.n_in_flight > self.limits.in_flight:  # this one is counted already
             raise RequestError("too many requests at once", hint="try again soon", status=503)
 
@@ -107,14 +103,16 @@ class Endpoint:
         """Answer one request."""
         started_s = time.perf_counter()
         gate = self._gate
+        exchange = Exchange(started_s + gate.limits.deadline_s)
+        if "extensions" in scope:
+            exchange.is_gone = scope["extensions"].get(IS_GONE, exchange.is_gone)
         status = 200
         gate.n_in_flight += 1
         try:
             client = scope["client"]
             gate.admit(dict(scope["headers"]), client[0] if client else "", started_s)
-            deadline_s = started_s + gate.limits.deadline_s
-            body = await _read(receive, gate, deadline_s)
-            answer = await self._call(body, lambda: time.perf_counter() > deadline_s)
+            body = await _read(receive, gate, exchange.deadline_s)
+            answer = await self._call(body, exchange)
         except RequestError as error:
             status = error.status
             answer = problem(status, error.message, error.hint)
@@ -127,7 +125,8 @@ class Endpoint:
             answer = problem(status, "the server failed on this request", "its log says where")
         finally:
             gate.n_in_flight -= 1
-        gate.metrics.answered(self._route, status, time.perf_counter() - started_s)
+        seconds = time.perf_counter() - started_s
+        gate.metrics.answered(self._route, status, seconds, exchange.model)
         await reply(send, status, answer, is_last=gate.is_draining or status in (408, 413))
 
 

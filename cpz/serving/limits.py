@@ -1,11 +1,16 @@
 """Who may ask, how often, and how much at once."""
 
 import hashlib
-from collections.abc import Iterable
+import stat
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cpz.data.errors import DataError, NotFoundError
+
+#: Buckets of one kind: some 30 MB at most, however many addresses somebody has.
+MAX_CLIENTS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +30,53 @@ class Limits:
     deadline_s: float = 1.0
 
 
-class RateLimit:
-    """A token bucket per client that holds one second's worth; it needs a clock that never jumps.
+class TokenBuckets:
+    """A token bucket for each client, full at first; it needs a clock that never jumps.
 
-    >>> limit = RateLimit(2.0)
-    >>> [limit.allows("a", now) for now in (0.0, 0.0, 0.0, 0.5)]
+    Of more than `max_clients` the one unseen for longest is forgotten, which never refuses wrongly:
+    it begins with a full bucket again, as it would after `size / rate_per_s` seconds at rest.
+
+    Args:
+        rate_per_s: tokens a second; 0 means no limit.
+        size: what a bucket holds; by default one second's worth, and at least one.
+        max_clients: the buckets kept.
+
+    >>> buckets = TokenBuckets(2.0)
+    >>> [buckets.takes("a", now) for now in (0.0, 0.0, 0.0, 0.5)]
     [True, True, False, True]
     """
 
-    _MAX_CLIENTS = 100_000
-
-    def __init__(self, rate_per_s: float) -> None:
+    def __init__(
+        self, rate_per_s: float, size: float = 0.0, max_clients: int = MAX_CLIENTS
+    ) -> None:
         self._rate = rate_per_s
-        self._size = max(rate_per_s, 1.0)
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._size = max(size or rate_per_s, 1.0)
+        self._max_clients = max_clients
+        self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
-    def allows(self, client: str, now_s: float) -> bool:
+    def __len__(self) -> int:
+        """Return how many clients have a bucket."""
+        return len(self._buckets)
+
+    def takes(self, client: Hashable, now_s: float) -> bool:
         """Take a token if there is one."""
         if not self._rate:
             return True
-        if len(self._buckets) >= self._MAX_CLIENTS:
-            self._buckets.clear()  # as if everyone had rested: never refuses wrongly
-        tokens, last_s = self._buckets.get(client, (self._size, now_s))
-        tokens = min(self._size, tokens + (now_s - last_s) * self._rate)
+        tokens = self._tokens(client, now_s)
         is_allowed = tokens >= 1.0
         self._buckets[client] = (tokens - 1.0 if is_allowed else tokens, now_s)
+        self._buckets.move_to_end(client)
+        if len(self._buckets) > self._max_clients:
+            self._buckets.popitem(last=False)
         return is_allowed
+
+    def is_empty(self, client: Hashable, now_s: float) -> bool:
+        """Return whether there is no token, and take none."""
+        return self._tokens(client, now_s) < 1.0
+
+    def _tokens(self, client: Hashable, now_s: float) -> float:
+        tokens, last_s = self._buckets.get(client, (self._size, now_s))
+        return min(self._size, tokens + (now_s - last_s) * self._rate)
 
 
 class ApiKeys:
@@ -59,9 +85,15 @@ class ApiKeys:
     def __init__(self, keys: Iterable[str] = ()) -> None:
         self._digests = frozenset(_digest(key.encode()) for key in keys)
 
-    def accepts(self, key: bytes | None) -> bool:
-        """Return whether a request with this key may be answered."""
-        return not self._digests or (key is not None and _digest(key) in self._digests)
+    @property
+    def are_needed(self) -> bool:
+        """Return whether only who sends a key may ask."""
+        return bool(self._digests)
+
+    def name_of(self, key: bytes) -> bytes | None:
+        """Return what names an accepted key, or None: then nobody knows who sent it."""
+        digest = _digest(key) if self._digests else b""
+        return digest if digest in self._digests else None
 
 
 def _digest(key: bytes) -> bytes:
@@ -76,6 +108,11 @@ def read_api_keys(path: Path | None) -> ApiKeys:
         DataError: it cannot be read, or holds no key.
     """
     return ApiKeys() if path is None else ApiKeys(read_key_lines(path))
+
+
+def others_may_read(path: Path) -> bool:
+    """Return whether the system lets every user of this machine read a file."""
+    return bool(path.stat().st_mode & stat.S_IROTH)
 
 
 def read_key_lines(path: Path) -> list[str]:

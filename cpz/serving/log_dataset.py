@@ -16,17 +16,21 @@ import polars as pl
 import pyarrow as pa
 
 from cpz.data.arrow_tables import to_arrow
+from cpz.data.check import check_dataset
 from cpz.data.dataset import Dataset, build
-from cpz.data.errors import NotEnoughDataError, UsageError
+from cpz.data.errors import DataError, NotEnoughDataError, UsageError
+from cpz.data.findings import Status
 from cpz.data.manifest import Recipe, read_manifest
 from cpz.data.tables import CATEGORY, SCHEMAS, SHOPPERS
 from cpz.data.workspace import Workspace
+from cpz.features.assemble import decided_placements, decision_batch
 from cpz.features.declarations import Source
 from cpz.features.online import event_schema
 from cpz.features.shopper_state import Id
 from cpz.serving.decision_log import read_log
 from cpz.serving.messages import (
     DecisionLine,
+    DeliveryLine,
     EventItem,
     EventLine,
     FeedbackItem,
@@ -41,7 +45,7 @@ MAX_CATEGORIES = 32_767
 _TIME = pl.Datetime("us", "UTC")
 _SUFFIX = "_us"
 
-T = TypeVar("T", DecisionLine, EventLine, FeedbackLine)
+T = TypeVar("T", DecisionLine, EventLine, FeedbackLine, DeliveryLine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,9 @@ class PublishResult:
         n_without_feedback: decisions whose outcome nobody reported; they count as not converted.
         n_context_only: decisions made without the shopper's history.
         n_cut_lines: lines cut short by a crash, left out.
+        n_not_received: decisions whose client had gone and never came again, left out.
+        n_replaced: decisions in whose place something else was shown, left out.
+        n_unknown_feedback: feedback about sessions and decisions that the log does not hold.
     """
 
     log: str
@@ -63,6 +70,9 @@ class PublishResult:
     n_without_feedback: int
     n_context_only: int
     n_cut_lines: int
+    n_not_received: int
+    n_replaced: int
+    n_unknown_feedback: int
 
 
 def publish(
@@ -78,22 +88,30 @@ def publish(
 
     Raises:
         NotFoundError: there is no such log.
-        NotEnoughDataError: it holds no decision.
+        NotEnoughDataError: it holds no decision that was shown.
         UsageError: the dataset's name belongs to other data.
+        DataError: readers would refuse the dataset; an earlier one stays as it was.
     """
     content = read_log(workspace, log)
     _refuse_other_data(workspace, name, log)
     decisions = _of(content.lines, DecisionLine)
     if not decisions:
         raise NotEnoughDataError(f"log {log!r} holds no decision yet", hint="ask the server first")
-    frames, notes = _fitted(_frames(content.lines, models))
+    shown = _Shown(content.lines)
+    if not shown.decisions:
+        raise NotEnoughDataError(
+            f"log {log!r}: of its {len(decisions)} decisions none was shown",
+            hint="ask the server first, with a client that waits for the answer",
+        )
+    frames, notes = _fitted(_frames(content.lines, shown.decisions, models))
+    notes += shown.notes
     context = {
         "sessions": _extra(frames["sessions"], "sessions"),
         "decisions": _extra(frames["decisions"], "decisions"),
     }
     recipe = Recipe(
         kind="imported",
-        placements=_catalogues(decisions, models),
+        placements=_catalogues(shown.decisions, models),
         context={table: names for table, names in context.items() if names},
         source={"log": log, "blake2b": _content_hash(content.lines)},
         notes=(
@@ -106,19 +124,85 @@ def publish(
         for table, frame in frames.items()
         if len(frame)
     }
-    dataset = build(workspace, name, recipe, [lambda: tables])
+    rows = {table: found.num_rows for table, found in tables.items()}
+    dataset = build(
+        workspace, name, recipe, [lambda: tables], accept=lambda made: _accept(made, log, models)
+    )
     result = PublishResult(
         log=log,
         dataset=name,
-        rows={table: rows.num_rows for table, rows in tables.items()},
+        rows=rows,
         n_without_feedback=int(frames["decisions"]["converted"].null_count()),
-        n_context_only=sum(line.context_only for line in decisions),
+        n_context_only=sum(line.context_only for line in shown.decisions),
         n_cut_lines=content.n_cut,
+        n_not_received=shown.n_not_received,
+        n_replaced=shown.n_replaced,
+        n_unknown_feedback=_count_unknown(content.lines),
     )
     return dataset, result
 
 
-def _frames(lines: Sequence[LogLine], models: Sequence[ServedModel]) -> dict[str, pl.DataFrame]:
+def _accept(made: Dataset, log: str, models: Sequence[ServedModel]) -> None:
+    """Read a dataset as its readers will, or raise `DataError`: a yes here must hold there."""
+    for finding in check_dataset(made).findings:
+        if finding.status == Status.RED:
+            raise DataError(
+                f"log {log!r} makes no sound dataset: {finding.message}",
+                hint="mend or remove the lines concerned, and publish again",
+            )
+    features = {feature.name: feature for model in models for feature in model.features}
+    for placement in decided_placements(made):
+        decision_batch(made, placement, list(features.values()))
+
+
+class _Shown:
+    """Which decisions somebody saw.
+
+    One whose client had gone was shown to nobody, unless it came again for the answer or feedback
+    says so; where something else was shown, the outcome and the propensity are not the action's.
+
+    Attributes:
+        decisions: those that were shown, as far as is known.
+        n_not_received: how many nobody received.
+        n_replaced: in whose place something else was shown.
+        notes: what is left out, for the dataset's manifest.
+    """
+
+    def __init__(self, lines: Sequence[LogLine]) -> None:
+        told = sorted(_of(lines, DeliveryLine), key=lambda line: line.told_at_us)
+        received = {line.request_id: line.is_received for line in told}
+        feedback = sorted(_of(lines, FeedbackLine), key=lambda line: line.received_at_us)
+        items = [line.feedback for line in feedback]
+        shown = {item.decision_id: item.shown for item in items if item.shown is not None}
+        self.decisions: list[DecisionLine] = []
+        missed, replaced = set[int](), set[int]()
+        for line in _of(lines, DecisionLine):
+            option = shown.get(line.decision_id)
+            if option is None and not received.get(line.request_id, True):
+                missed.add(line.decision_id)
+            elif option not in (None, line.action):
+                replaced.add(line.decision_id)
+            else:
+                self.decisions.append(line)
+        self.n_not_received, self.n_replaced = len(missed), len(replaced)
+        left_out = {"were received by nobody": missed, "were replaced by another option": replaced}
+        self.notes = [f"{len(n)} decisions {why}: left out" for why, n in left_out.items() if n]
+
+
+def _count_unknown(lines: Sequence[LogLine]) -> int:
+    decisions = _of(lines, DecisionLine)
+    sessions = {line.session_id for line in decisions}
+    known = {line.decision_id for line in decisions}
+    items = [line.feedback for line in _of(lines, FeedbackLine)]
+    about_sessions = [item.session_id for item in items if item.decision_id is None]
+    about_decisions = [item.decision_id for item in items if item.decision_id is not None]
+    n_sessions = sum(session_id not in sessions for session_id in about_sessions)
+    return n_sessions + sum(decision_id not in known for decision_id in about_decisions)
+
+
+def _frames(
+    lines: Sequence[LogLine], shown: Sequence[DecisionLine], models: Sequence[ServedModel]
+) -> dict[str, pl.DataFrame]:
     """Return the tables; several servers write files of their own, so times tell what is later."""
     decisions = sorted(_of(lines, DecisionLine), key=lambda line: line.decided_at_us)
     told = sorted(_of(lines, FeedbackLine), key=lambda line: line.received_at_us)
@@ -129,7 +213,9 @@ def _frames(lines: Sequence[LogLine], models: Sequence[ServedModel]) -> dict[str
         "shoppers": _with_inputs(_shoppers(decisions), Source.SHOPPERS, models),
         "sessions": _with_inputs(_sessions(decisions), Source.SESSIONS, models),
         "events": _events(events),
-        "decisions": _decisions(decisions, feedback, models),
+        "decisions": _decisions(
+            sorted(shown, key=lambda line: line.decided_at_us), feedback, models
+        ),
     }
     return {table: _with_ids(frame, as_text) for table, frame in frames.items()}
 

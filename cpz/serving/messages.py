@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import force_setattr
+
+from cpz.features.shopper_state import Id
 
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 
@@ -17,6 +20,22 @@ Identity = Number | Key
 TimeUs = Annotated[int, Meta(ge=EARLIEST_US, le=LATEST_US)]
 Scalar = Number | float | bool | Annotated[str, Meta(max_length=512)] | None
 Listed = Annotated[list[Name], Meta(max_length=100)]
+
+
+def canonical(identity: Id) -> Id:
+    """Return the one form of an id: a text that is how a 64-bit number is written is that number.
+
+    Tables hold ids of one type, so a shopper who is 5 here and "5" there would be two while the
+    server runs and one in the dataset.
+
+    >>> canonical("5"), canonical("-7"), canonical("05"), canonical("5a")
+    (5, -7, '05', '5a')
+    """
+    if isinstance(identity, str) and identity.removeprefix("-").isdecimal() and len(identity) <= 20:
+        number = int(identity)
+        if str(number) == identity and SMALLEST <= number <= LARGEST:
+            return number
+    return identity
 
 
 class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +70,12 @@ class Recommend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shopper: Annotated[dict[str, Scalar | Listed], Meta(max_length=100)] = {}
     placements: Annotated[list[Place], Meta(min_length=1, max_length=20)] | None = None
     decided_at_us: TimeUs | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.shopper_id) is str:  # most ids are numbers: no call for these
+            force_setattr(self, "shopper_id", canonical(self.shopper_id))
+        if type(self.session_id) is str:
+            force_setattr(self, "session_id", canonical(self.session_id))
 
 
 class RankedOption(msgspec.Struct, frozen=True):
@@ -116,6 +141,14 @@ class EventItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount_minor: Number | None = None
     received_at_us: TimeUs | None = None
 
+    def __post_init__(self) -> None:
+        if type(self.event_id) is str:  # most ids are numbers: no call for these
+            force_setattr(self, "event_id", canonical(self.event_id))
+        if type(self.session_id) is str:
+            force_setattr(self, "session_id", canonical(self.session_id))
+        if type(self.shopper_id) is str:
+            force_setattr(self, "shopper_id", canonical(self.shopper_id))
+
 
 class Events(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A batch of events; sending one again changes nothing."""
@@ -132,6 +165,7 @@ class FeedbackItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         clicked: whether the suggestion was clicked.
         converted: whether the session ended in a purchase.
         reward: what the decision is judged by; null means 1 if converted, else 0.
+        shown: the option that was really shown; needs `decision_id`.
     """
 
     session_id: Identity
@@ -139,6 +173,11 @@ class FeedbackItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clicked: bool | None = None
     converted: bool | None = None
     reward: Annotated[float, Meta(ge=-1e15, le=1e15)] | None = None
+    shown: Name | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.session_id) is str:  # most ids are numbers: no call for these
+            force_setattr(self, "session_id", canonical(self.session_id))
 
 
 class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -201,6 +240,12 @@ class DecisionLine(msgspec.Struct, frozen=True, tag="decision", tag_field="kind"
     shopper: dict[str, int | float | bool | str | list[str] | None]
     features: dict[str, int | float | bool | str | None]
 
+    def __post_init__(self) -> None:
+        if type(self.session_id) is str:  # most ids are numbers: no call for these
+            force_setattr(self, "session_id", canonical(self.session_id))
+        if type(self.shopper_id) is str:
+            force_setattr(self, "shopper_id", canonical(self.shopper_id))
+
 
 class EventLine(msgspec.Struct, frozen=True, tag="event", tag_field="kind"):
     """One accepted event in the log."""
@@ -216,4 +261,15 @@ class FeedbackLine(msgspec.Struct, frozen=True, tag="feedback", tag_field="kind"
     received_at_us: int
 
 
-LogLine = DecisionLine | EventLine | FeedbackLine
+class DeliveryLine(msgspec.Struct, frozen=True, tag="delivery", tag_field="kind"):
+    """What became of an answer: its client had gone, or one came again and got it.
+
+    An answer without such a line was written to a connection that the system thought alive.
+    """
+
+    request_id: str
+    is_received: bool
+    told_at_us: int
+
+
+LogLine = DecisionLine | EventLine | FeedbackLine | DeliveryLine

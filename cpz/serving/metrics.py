@@ -22,6 +22,13 @@ _LE = (*map(str, _BUCKETS_S), "+Inf")
 
 Counts = defaultdict[tuple[str, ...], int]
 
+#: Without all three a canary of another model would count as the champion.
+ModelLabels = tuple[str, str, str]
+MODEL_LABELS = ("model", "version", "variant")
+
+#: Where no model was asked: events, and requests refused before it was known who would answer.
+NO_MODEL: ModelLabels = ("", "", "")
+
 
 class Durations:
     """A histogram: how many answers took how long."""
@@ -50,19 +57,30 @@ class Metrics:
         self._requests: Counts = defaultdict(int)
         self._decisions: Counts = defaultdict(int)
         self._occurrences: Counts = defaultdict(int)
-        self._seconds: defaultdict[str, Durations] = defaultdict(Durations)
+        self._fallbacks: Counts = defaultdict(int)
+        self._seconds: defaultdict[tuple[str, ...], Durations] = defaultdict(Durations)
         self._n_waiting = 0
         self._n_dropped = 0
         self.registry.register(self)
 
-    def answered(self, route: str, status: int, seconds: float) -> None:
+    def answered(
+        self, route: str, status: int, seconds: float, model: ModelLabels = NO_MODEL
+    ) -> None:
         """Count one answer and its time."""
-        self._requests[route, _STATUS[status]] += 1
-        self._seconds[route].add(seconds)
+        self._requests[route, _STATUS[status], *model] += 1
+        self._seconds[route, *model].add(seconds)
 
-    def decided(self, version: str, placement: str, reason: str) -> None:
+    def unparsed(self, status: int) -> None:
+        """Count the refusal of what was no request: no endpoint saw it."""
+        self._requests["unparsed", _STATUS[status], *NO_MODEL] += 1
+
+    def decided(self, model: ModelLabels, placement: str, reason: str) -> None:
         """Count one decision."""
-        self._decisions[version, placement, reason] += 1
+        self._decisions[*model, placement, reason] += 1
+
+    def fell_back(self, model: ModelLabels) -> None:
+        """Count one request that was answered without the shopper's history."""
+        self._fallbacks[model] += 1
 
     def count(self, what: str, n: int = 1) -> None:
         """Count an occurrence."""
@@ -83,17 +101,23 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics (prometheus_client's collector protocol)."""
-        yield _counter("cpz_requests", "Answers.", ("route", "status"), self._requests)
-        labels = ("version", "placement", "reason")
-        words = "Decisions by version, placement and reason."
+        yield _counter(
+            "cpz_requests", "Answers.", ("route", "status", *MODEL_LABELS), self._requests
+        )
+        labels = (*MODEL_LABELS, "placement", "reason")
+        words = "Decisions by model, placement and reason."
         yield _counter("cpz_decisions", words, labels, self._decisions)
+        words = "Requests answered without the shopper's history."
+        yield _counter("cpz_fallbacks", words, MODEL_LABELS, self._fallbacks)
         words = "Events, feedback, fallbacks, repeats and refusals."
         yield _counter("cpz_occurrences", words, ("what",), self._occurrences)
         words = "Time from the headers of a request to its answer."
-        seconds = HistogramMetricFamily("cpz_request_seconds", words, labels=["route"])
-        for route, found in self._seconds.items():
+        seconds = HistogramMetricFamily(
+            "cpz_request_seconds", words, labels=["route", *MODEL_LABELS]
+        )
+        for values, found in self._seconds.items():
             buckets = list(zip(_LE, map(float, accumulate(found.counts)), strict=True))
-            seconds.add_metric([route], buckets, found.total_s)
+            seconds.add_metric(values, buckets, found.total_s)
         yield seconds
         words = "Log lines that the disk refused."
         yield GaugeMetricFamily("cpz_log_lines_waiting", words, self._n_waiting)

@@ -29,7 +29,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class ServeResult:
-    """The model that answered, and what came of it; two of the last three are null.
+    """The model that answered, and what came of it; of the last four all but one are null.
 
     Attributes:
         model: the model's name.
@@ -39,6 +39,7 @@ class ServeResult:
         served: what the server did.
         replies: the answers to `--once`.
         published: the dataset of `--publish`.
+        forgotten: whether `--forget` found anything; null where it was not asked.
     """
 
     model: str
@@ -48,3 +49,4 @@ class ServeResult:
     served: Served | None = None
     replies: tuple[Recommendation, ...] | None = None
     published: PublishResult | None = None
+    forgotten: bool | None = None

@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from cpz.features.shopper_state import Event, EventPlan, Id, ShopperState, event_order
+from cpz.serving.key_space import DAY_S, KeySpace
 from cpz.serving.store import (
     COMPACT_AT,
     SLACK_US,
@@ -26,7 +27,7 @@ from cpz.serving.store import (
     StoreUnavailableError,
 )
 
-_REPLY_S = 86_400
+_REPLY_S = DAY_S
 #: After a failure the store is left alone for so long: requests must not all wait for a timeout.
 _REST_S = 0.1
 
@@ -59,6 +60,7 @@ class RedisStore:
     Args:
         client: a client without decoding; the store closes it.
         plan: the event features to read.
+        space: the names and lives of its keys.
         timeout_s: how long a request may wait for Redis.
         count: told the name of what went wrong besides: `store_value_unreadable` (left out) and
             `reply_not_shared` (other servers will not know a reply).
@@ -67,10 +69,16 @@ class RedisStore:
     kind = "redis"
 
     def __init__(
-        self, client: "Redis", plan: EventPlan, timeout_s: float, count: Callable[[str], None]
+        self,
+        client: "Redis",
+        plan: EventPlan,
+        space: KeySpace,
+        timeout_s: float,
+        count: Callable[[str], None],
     ) -> None:
         self._redis = client
         self._plan = plan
+        self._space = space
         self._timeout_s = timeout_s
         self._count = count
         self._writing: set[asyncio.Task[None]] = set()
@@ -79,8 +87,8 @@ class RedisStore:
     async def recall(self, request_id: str, shopper_id: Id) -> Recall:
         """Return an earlier reply and the shopper's events, in one round trip."""
         pipe = self._redis.pipeline(transaction=False)
-        pipe.get(_reply_key(request_id))
-        pipe.hvals(_shopper_key(shopper_id))
+        pipe.get(self._space.reply_key(request_id))
+        pipe.hvals(self._space.shopper_key(shopper_id))
         reply, packed = await self._ask(pipe.execute())
         if isinstance(reply, bytes) and reply[8:9] == b"{":
             return Recall(Reply(reply[:8], reply[8:]), None)
@@ -91,7 +99,10 @@ class RedisStore:
     def remember(self, request_id: str, reply: Reply) -> None:
         """Put a reply into Redis soon; a failure costs only that other servers do not know it."""
         value = reply.fingerprint + reply.body
-        self._later(self._redis.set(_reply_key(request_id), value, ex=_REPLY_S), "reply_not_shared")
+        self._later(
+            self._redis.set(self._space.reply_key(request_id), value, ex=_REPLY_S),
+            "reply_not_shared",
+        )
 
     async def observe(self, events: Sequence[ShopperEvent]) -> list[bool]:
         """Write events, in one round trip; where it fails, some may have been written.
@@ -102,12 +113,15 @@ class RedisStore:
         shoppers = list(dict.fromkeys(shopper_id for shopper_id, _ in events))
         for shopper_id, event in events:
             field, value = _encoder.encode(event.event_id), _encoder.encode(event)
-            pipe.hsetnx(_shopper_key(shopper_id), field, value)
+            pipe.hsetnx(self._space.shopper_key(shopper_id), field, value)
+        if self._space.shopper_ttl_s:
+            for shopper_id in shoppers:
+                pipe.expire(self._space.shopper_key(shopper_id), self._space.shopper_ttl_s)
         for shopper_id in shoppers:
-            pipe.hlen(_shopper_key(shopper_id))
+            pipe.hlen(self._space.shopper_key(shopper_id))
         answers = await self._ask(pipe.execute())
         newest_us = max(event.received_us for _, event in events)
-        for shopper_id, size in zip(shoppers, answers[len(events) :], strict=True):
+        for shopper_id, size in zip(shoppers, answers[-len(shoppers) :], strict=True):
             if size >= COMPACT_AT and size % COMPACT_AT < len(events):
                 work = self._compact(shopper_id, newest_us - SLACK_US)
                 self._later(work, "compaction_failed")
@@ -165,16 +179,22 @@ class RedisStore:
         """Delete events that no read can see; only where every feature has a window or a last."""
         if self._plan.counts_all_history:
             return
-        packed = await self._redis.hvals(_shopper_key(shopper_id))
+        packed = await self._redis.hvals(self._space.shopper_key(shopper_id))
         forgotten = self._state(cast("list[bytes]", packed)).compact(safe_us)
         if forgotten:
             fields = [_encoder.encode(event_id) for event_id in forgotten]
-            await self._redis.hdel(_shopper_key(shopper_id), *fields)
+            await self._redis.hdel(self._space.shopper_key(shopper_id), *fields)
 
 
-def _shopper_key(shopper_id: Id) -> bytes:
-    return b"cpz:shopper:" + _encoder.encode(shopper_id)
+async def forget(client: "Redis", space: KeySpace, shopper_id: Id) -> bool:
+    """Erase a shopper's events; return whether there were any.
 
-
-def _reply_key(request_id: str) -> str:
-    return f"cpz:reply:{request_id}"
+    Raises:
+        StoreUnavailableError: Redis is out of reach or refuses.
+    """
+    try:
+        return bool(await client.delete(space.shopper_key(shopper_id)))
+    except (RedisError, OSError, TimeoutError, ValueError) as error:
+        raise StoreUnavailableError(str(error)) from error
+    finally:
+        await client.aclose()

@@ -34,6 +34,7 @@ class ServedModel:
         rules: the context its requests may carry.
         facts: its features that need no events.
         event_names: the names of its event features.
+        labels: what tells it apart in the metrics.
     """
 
     name: str
@@ -45,11 +46,13 @@ class ServedModel:
     rules: ContextRules
     facts: FactPlan = field(init=False)
     event_names: tuple[str, ...] = field(init=False)
+    labels: tuple[str, str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "facts", FactPlan(self.features))
         names = tuple(f.name for f in self.features if f.source is Source.EVENTS)
         object.__setattr__(self, "event_names", names)
+        object.__setattr__(self, "labels", (self.name, self.version, self.variant))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,7 +24,7 @@ from cpz.data.errors import CpzError, UsageError
 from cpz.serving.app import FastLane
 from cpz.serving.endpoint import Gate
 from cpz.serving.http_connection import HttpConnection
-from cpz.serving.limits import read_api_keys
+from cpz.serving.limits import ApiKeys, read_api_keys
 
 _log = logging.getLogger("cpz.serving")
 
@@ -104,8 +106,8 @@ class DrainingServer(uvicorn.Server):
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLD)
-        if self._settings.api_key_file is not None:
-            self._loop.add_signal_handler(signal.SIGHUP, self._read_keys_again)
+        # also without a key file: the system's answer to SIGHUP is to kill, without a drain
+        self._loop.add_signal_handler(signal.SIGHUP, self._read_keys_again)
         self._started()
 
     async def on_tick(self, counter: int) -> bool:
@@ -116,6 +118,9 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _read_keys_again(self) -> None:
+        if self._settings.api_key_file is None:
+            _log.warning("SIGHUP: there is no --api-key-file to read again")
+            return
         try:
             self._gate.keys = read_api_keys(self._settings.api_key_file)
         except CpzError as error:
@@ -134,6 +139,19 @@ class DrainingServer(uvicorn.Server):
         while self._loop.time() < ends and self.server_state.connections:
             await asyncio.sleep(_CHECK_S)
         self.should_exit = True
+
+
+def require_keys(address: Address, keys: ApiKeys) -> None:
+    """Raise `UsageError` for an address that others can reach, where everyone may ask."""
+    try:
+        is_loopback = ipaddress.ip_address(address.host).is_loopback
+    except ValueError:
+        is_loopback = address.host == "localhost"
+    if not is_loopback and not keys.are_needed:
+        raise UsageError(
+            f"--host {address.host}: others can reach it, and everyone may ask without a key",
+            hint="add --api-key-file, or --insecure where something else keeps strangers out",
+        )
 
 
 def bind(address: Address) -> socket.socket:
@@ -171,7 +189,7 @@ def run(
     config = uvicorn.Config(
         FastLane(app),
         loop="uvloop",
-        http=HttpConnection,
+        http=cast("type[HttpConnection]", partial(HttpConnection, count=gate.metrics.unparsed)),
         # the middleware costs every request a look at its headers, and believes a false address
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),

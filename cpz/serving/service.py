@@ -3,7 +3,7 @@
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -14,8 +14,10 @@ from cpz.features.shopper_state import Event, Id
 from cpz.serving.context_rules import RequestError
 from cpz.serving.decider import Answer, Decider
 from cpz.serving.decision_log import DecisionLog
+from cpz.serving.exchange import Exchange
 from cpz.serving.messages import (
     Accepted,
+    DeliveryLine,
     EventItem,
     EventLine,
     Events,
@@ -25,8 +27,15 @@ from cpz.serving.messages import (
     Place,
     Recommend,
 )
-from cpz.serving.metrics import Metrics
-from cpz.serving.store import Reply, ReplyMemory, Store, StoreUnavailableError, fingerprint
+from cpz.serving.metrics import Metrics, ModelLabels
+from cpz.serving.store import (
+    MAX_REPLIES,
+    Reply,
+    ReplyMemory,
+    Store,
+    StoreUnavailableError,
+    fingerprint,
+)
 
 T = TypeVar("T")
 
@@ -55,24 +64,64 @@ class Service:
         store: what is remembered between requests.
         log: where decisions, events and feedback are written.
         metrics: what is counted.
+        n_replies: how many replies are kept for requests that come again.
     """
 
-    def __init__(self, decider: Decider, store: Store, log: DecisionLog, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        decider: Decider,
+        store: Store,
+        log: DecisionLog,
+        metrics: Metrics,
+        n_replies: int = MAX_REPLIES,
+    ) -> None:
         self.decider = decider
         self.store = store
         self.log = log
         self.metrics = metrics
-        self._replies = ReplyMemory()
+        self._replies = ReplyMemory(n_replies)
         #: Events of which nobody knows whether the store has taken them: it failed half-way.
         self._unsure: OrderedDict[Id, EventLine] = OrderedDict()
+        #: Requests whose client had gone when they were answered.
+        self._missed: OrderedDict[str, None] = OrderedDict()
 
-    async def recommend(self, body: bytes, is_late: Callable[[], bool]) -> bytes:
+    async def recommend(self, body: bytes, exchange: Exchange) -> bytes:
         """Answer a request for decisions; a repeated one gets the same bytes.
 
         Raises:
             RequestError: 400, 409 or 422; 504 where the deadline has passed before scoring.
         """
+        reply = await self._reply(body, exchange)
+        await self._logged()
+        self._tell_delivery(exchange)
+        return reply
+
+    def _tell_delivery(self, exchange: Exchange) -> None:
+        """Log that nobody is there to receive an answer, or that who had gone came again.
+
+        A repeat that nobody receives says nothing of the answer before it.
+        """
+        request_id, is_gone = exchange.request_id, exchange.is_gone()
+        if is_gone and not exchange.is_repeated:
+            self._missed[request_id] = None
+            if len(self._missed) > _MAX_UNSURE:
+                self._missed.popitem(last=False)
+        # whether the client of another server had gone is not known here
+        elif is_gone or not (request_id in self._missed or exchange.is_from_store):
+            return
+        else:
+            self._missed.pop(request_id, None)
+        self.metrics.count("not_received" if is_gone else "received_again")
+        self.log.append([DeliveryLine(request_id, not is_gone, now_us())])
+
+    async def _logged(self) -> None:
+        if self.log.sync == "always":
+            await self.log.committed()
+
+    async def _reply(self, body: bytes, exchange: Exchange) -> bytes:
         request = decode(_RECOMMEND, body)
+        model = self.decider.model_for(request)
+        exchange.model, exchange.request_id = model.labels, request.request_id
         mark = fingerprint(body)
         earlier, state = self._replies.get(request.request_id), None
         if earlier is None:
@@ -84,15 +133,17 @@ class Service:
             # the same request may have been answered while this one waited for the store
             earlier = self._replies.get(request.request_id) or earlier
         if earlier is not None:
+            exchange.is_repeated = True
+            exchange.is_from_store = self._replies.get(request.request_id) is None
             return self._repeat(request, earlier, mark)
-        if is_late():
+        if exchange.is_late():
             raise RequestError("the deadline has passed", hint="ask for more time", status=504)
-        answer = self.decider.decide(request, state, now_us())
+        answer = self.decider.decide(request, state, now_us(), model)
         reply = _ENCODER.encode(answer.reply)
         kept = Reply(mark, reply)
         self._replies.put(request.request_id, kept)
         self.store.remember(request.request_id, kept)
-        self._record(answer)
+        self._record(answer, model.labels)
         return reply
 
     async def observe(self, body: bytes) -> bytes:
@@ -119,14 +170,23 @@ class Service:
         n_repeated = len(batch) - len(fresh)
         self.metrics.count("events", len(fresh))
         self.metrics.count("events_repeated", n_repeated)
+        await self._logged()
         return _ENCODER.encode(Accepted(len(fresh), n_repeated))
 
     async def feedback(self, body: bytes) -> bytes:
-        """Take a batch of feedback; what it means is found out when the log is published."""
+        """Take a batch of feedback; what it means is found out when the log is published.
+
+        Raises:
+            RequestError: 400 or 422.
+        """
         batch = decode(_FEEDBACK, body).feedback
+        if any(item.shown is not None and item.decision_id is None for item in batch):
+            hint = "say of which decision of the session"
+            raise RequestError("feedback: shown needs decision_id", hint=hint)
         received_us = now_us()
         self.log.append(FeedbackLine(item, received_us) for item in batch)
         self.metrics.count("feedback", len(batch))
+        await self._logged()
         return _ENCODER.encode(Accepted(len(batch)))
 
     def _doubt(self, batch: Sequence[EventItem], received_us: int) -> None:
@@ -161,10 +221,12 @@ class Service:
         self.metrics.count("requests_repeated")
         return earlier.body
 
-    def _record(self, answer: Answer) -> None:
+    def _record(self, answer: Answer, model: ModelLabels) -> None:
         self.log.append(answer.lines)
+        if answer.reply.context_only:
+            self.metrics.fell_back(model)
         for item in answer.reply.placements:
-            self.metrics.decided(answer.reply.version, item.placement, item.reasons[0])
+            self.metrics.decided(model, item.placement, item.reasons[0])
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

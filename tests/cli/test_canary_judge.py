@@ -164,3 +164,39 @@ def test_counts_must_be_counts(cli: Cli, files: tuple[Path, Path], tmp_path: Pat
     ran = cli(*words(files, "--config", rules))
     assert ran.code == 3
     assert "latency" in ran.error["message"]
+
+
+CASES = ROOT / "tests" / "fixtures" / "canary"
+
+
+def case(name: str, *more: object) -> tuple[object, ...]:
+    return words((CASES / f"{name}_baseline.csv", CASES / f"{name}_canary.csv"), *more)
+
+
+def test_a_latency_that_jumps_midway_fails_the_canary(cli: Cli) -> None:
+    ran = cli(*case("step", "--config", CASES / "step.toml"))
+    assert ran.code == 1
+    assert ran.result["score"] == 0.0
+    assert ran.result["metrics"]["latency_ms"]["classification"] == "high"
+
+
+def test_a_gauge_of_zeros_and_ones_is_no_count(cli: Cli) -> None:
+    ran = cli(*case("up"))
+    found = ran.result["metrics"]["up"]
+    assert (ran.code, found["classification"]) == (1, "low")
+    assert found["reading"]["kind"] == "value"
+    assert found["reading"]["reason"]
+    shown = cli(*(word for word in case("up") if word != "--json"))
+    assert "up: read as value" in shown.out
+
+
+def test_a_dead_exporter_fails_where_data_is_required(cli: Cli, tmp_path: Path) -> None:
+    dead, rules = tmp_path / "dead.csv", tmp_path / "rules.toml"
+    dead.write_text(HEADER)
+    rules.write_text('[metrics.up]\nnan_strategy = "replace"\nmust_have_data = true\n')
+    files = (CASES / "up_baseline.csv", dead)
+    ran = cli(*words(files, "--config", rules))
+    assert (ran.code, ran.result["metrics"]["up"]["classification"]) == (1, "nodata_fail")
+    ran = cli(*words(files, "--config", rules, "--judge", "kayenta"))
+    assert ran.result["metrics"]["up"]["classification"] == "pass"
+    assert any("must_have_data" in warning for warning in ran.json["warnings"])

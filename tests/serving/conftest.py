@@ -24,6 +24,7 @@ from cpz.models.trained import TrainedModel, TrainingConfig
 from cpz.models.training import train
 from cpz.serving.decider import Decider
 from cpz.serving.decision_log import DecisionLog
+from cpz.serving.exchange import Exchange
 from cpz.serving.metrics import Metrics
 from cpz.serving.served_model import Routing, ServedModel, ready
 from cpz.serving.service import Service
@@ -67,7 +68,7 @@ def ask(service: Service) -> Callable[[object], Any]:
 
     def send(request: object) -> Any:
         body = msgspec.json.encode(request)
-        return msgspec.json.decode(asyncio.run(service.recommend(body, lambda: False)))
+        return msgspec.json.decode(asyncio.run(service.recommend(body, Exchange())))
 
     return send
 

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from cpz.serving.decision_log import read_log
 from cpz.serving.http_connection import MAX_HEAD_BYTES
+from cpz.serving.messages import DeliveryLine
 
 Start = Any
 HEAD = b"POST /v1/recommend HTTP/1.1\r\nhost: x\r\n"
@@ -142,6 +145,7 @@ def test_a_huge_chunked_body_is_cut_off(start: Start) -> None:
 def test_keys_are_read_again_on_sighup(start: Start, tmp_path: Path) -> None:
     keys = tmp_path / "keys.txt"
     keys.write_text("old\n")
+    keys.chmod(0o600)
     server = start("--api-key-file", str(keys))
 
     def status(key: str) -> int:
@@ -208,3 +212,99 @@ def test_a_log_that_cannot_be_written_turns_readiness_off_and_fails_no_request(
     assert code == 0
     served = msgspec.json.decode(out)["result"]["served"]
     assert (served["n_lines"], served["n_unlogged"]) == (4, 0)
+
+
+def test_an_unverified_key_neither_frees_a_client_nor_locks_another_out(start: Start) -> None:
+    server = start("--rate-limit", "2", "--trusted-proxy", "127.0.0.1")
+
+    def status(name: str, address: str, key: str) -> int:
+        headers = {"x-forwarded-for": address} | ({"x-api-key": key} if key else {})
+        return int(server.call("/v1/recommend", body(name), **headers).status)
+
+    for number in range(4):
+        status(f"other{number}", "198.51.100.9", "192.0.2.1")
+    assert status("honest", "192.0.2.1", "") == 200
+    statuses = [status(f"r{number}", "192.0.2.2", f"r{number}") for number in range(8)]
+    assert 429 in statuses
+
+
+def test_decisions_whose_clients_reset_are_marked_until_they_come_again(
+    start: Start, workspace: Any
+) -> None:
+    server = start()
+    log = max((workspace.root / "serving").iterdir(), key=lambda path: path.stat().st_ctime).name
+    clients = [Client(server.url) for _ in range(20)]
+    # the server stands still meanwhile, so that no answer overtakes a reset
+    server.process.send_signal(signal.SIGSTOP)
+    for number, one in enumerate(clients):
+        one.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        one.send(post(body(f"gone{number}")))
+        one.socket.close()  # a reset, at once behind the body
+    server.process.send_signal(signal.SIGCONT)
+    half = Client(server.url).send(post(body("half")), and_end=True)
+    assert b"200 OK" in half.read()
+    half.socket.close()
+    ends = time.monotonic() + 10
+    while b'cpz_occurrences_total{what="not_received"} 20.0' not in server.call("/metrics").json:
+        assert time.monotonic() < ends, server.call("/metrics").json
+        time.sleep(0.05)
+    assert server.call("/v1/recommend", body("gone7")).status == 200
+    assert server.stop()[0] == 0
+    told = [x for x in read_log(workspace, log).lines if isinstance(x, DeliveryLine)]
+    assert sorted(x.request_id for x in told if not x.is_received) == sorted(
+        f"gone{number}" for number in range(20)
+    )
+    assert [x.request_id for x in told if x.is_received] == ["gone7"]
+
+
+def test_a_trailer_authenticates_nobody_and_moves_nobody(start: Start, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.txt"
+    keys.write_text("sesame\n")
+    server = start("--api-key-file", str(keys), "--rate-limit", "2", "--trusted-proxy", "127.0.0.1")
+    statuses = []
+    for number in range(4):
+        content = body(f"t{number}")
+        trailers = b"x-api-key: sesame\r\nx-forwarded-for: 192.0.2.%d\r\n" % number
+        whole = HEAD + b"x-forwarded-for: 192.0.2.99\r\ntransfer-encoding: chunked\r\n\r\n"
+        whole += b"%x\r\n%s\r\n0\r\n%s\r\n" % (len(content), content, trailers)
+        one = Client(server.url).send(whole)
+        statuses.append(one.socket.recv(4096)[9:12])
+        one.socket.close()
+    assert statuses[0] == b"401"
+    assert set(statuses) == {b"401", b"429"}
+    one = Client(server.url).send(b"nonsense\r\n\r\n")
+    assert b'"code":"not_http"' in one.read()
+    one.socket.close()
+    text = server.call("/metrics").json
+    assert b'cpz_requests_total{model="",route="unparsed",status="400",' in text
+
+
+def test_what_operators_do_does_not_end_or_expose_a_server(start: Start, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.txt"
+    keys.write_text("sesame\n")
+    keys.chmod(0o644)
+    assert "chmod 600" in start("--api-key-file", str(keys)).process.stderr.readline()
+    server = start("--idempotency-window", "1")
+    assert server.call("/v1/recommend", body("a")).status == 200
+    server.process.send_signal(signal.SIGHUP)
+    assert "SIGHUP" in server.process.stderr.readline()
+    assert server.call("/v1/recommend", body("b")).status == 200
+    other = {"request_id": "a", "shopper_id": 6, "session_id": 60}
+    assert server.call("/v1/recommend", other).status == 200  # no 409: the first is forgotten
+    for path in ("/health/live", "/health/ready", "/metrics"):
+        found = Client(server.url).send(b"HEAD %s HTTP/1.1\r\nhost: x\r\n\r\n" % path.encode())
+        head = found.socket.recv(4096)
+        assert head.startswith(b"HTTP/1.1 200")
+        assert head.endswith(b"\r\n\r\n")
+        found.socket.close()
+    for path in ("/docs/", "/metrics/", "/health/live/"):
+        assert server.call(path, None, host="evil.example").status == 404
+    page = server.call("/docs").json.decode()
+    assert "POST /v1/recommend" in page
+    assert "<script" not in page
+    assert "http://" not in page
+    assert "https://" not in page
+    schema = server.call("/openapi.json").json
+    assert schema["paths"]["/v1/recommend"]["post"]["security"] == [{"key": []}, {}]
+    assert schema["components"]["securitySchemes"]["key"]["name"] == "x-api-key"
+    assert list(schema["paths"]["/metrics"]["get"]["responses"]["200"]["content"]) == ["text/plain"]

@@ -11,9 +11,11 @@ from typing import Any, cast
 
 import pytest
 
+from cpz.data.errors import UsageError
 from cpz.features.declarations import FEATURES
 from cpz.features.shopper_state import Event, EventPlan
-from cpz.serving.redis_store import RedisStore, connect
+from cpz.serving.key_space import DAY_S, KeySpace, shopper_ttl_s
+from cpz.serving.redis_store import RedisStore, connect, forget
 from cpz.serving.store import Reply, StoreUnavailableError
 
 PLAN = EventPlan(FEATURES)
@@ -22,10 +24,14 @@ EVENT = Event(T_US, T_US + 1, 7, "session_started")
 REPLY = Reply(b"12345678", b'{"request_id":"a"}')
 TIMEOUT_S = 0.25
 
+SPACE = KeySpace("shop", "0123456789abcdef", shopper_ttl_s=500)
+
 Work = Callable[[RedisStore, Counter[str]], Awaitable[None]]
 
 
-def with_store(url: str, work: Work, timeout_s: float = TIMEOUT_S) -> Counter[str]:
+def with_store(
+    url: str, work: Work, timeout_s: float = TIMEOUT_S, space: KeySpace = SPACE
+) -> Counter[str]:
     """Run work with a store; return what it counted."""
     found: Counter[str] = Counter()
 
@@ -33,7 +39,7 @@ def with_store(url: str, work: Work, timeout_s: float = TIMEOUT_S) -> Counter[st
         def count(what: str) -> None:
             found[what] += 1
 
-        store = RedisStore(connect(url, timeout_s), PLAN, timeout_s, count)
+        store = RedisStore(connect(url, timeout_s), PLAN, space, timeout_s, count)
         try:
             await work(store, found)
         finally:
@@ -73,22 +79,71 @@ def test_values_that_cannot_be_read_are_left_out_and_counted(redis: Any) -> None
         await store.observe([(5, EVENT)])
         store.remember("good", REPLY)
         raw = connect(redis.url, 1.0)
-        key = b"cpz:shopper:\x05"  # the shopper's id in MessagePack
-        assert await raw.keys("cpz:shopper:*") == [key]
+        key = b"cpz:shop:shopper:\x05"  # the shopper's id in MessagePack
+        assert await raw.keys("cpz:*:shopper:*") == [key]
         for value in (b"\xff\xfe", b"", b"\x93\x01\x02\x03", b"\x97" + b"\xc0" * 7):
             await raw.hset(key, value + b"?", value)
-        await raw.set("cpz:reply:bad", b"x")
+        await raw.set(SPACE.reply_key("bad"), b"x")
         assert await n_sessions(store) == 1
         assert found["store_value_unreadable"] == 4
         assert (await store.recall("bad", 5)).reply is None
         assert (await store.recall("good", 5)).reply == REPLY
-        await raw.set(b"cpz:shopper:\x06", b"no hash")
+        await raw.set(b"cpz:shop:shopper:\x06", b"no hash")
         with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
             await store.recall("none", 6)
         assert await n_sessions(store) == 1  # only that shopper is out of reach
         await raw.aclose()
 
     with_store(redis.url, work)
+
+
+def test_deployments_do_not_see_each_others_keys(redis: Any) -> None:
+    async def fill(store: RedisStore, found: Counter[str]) -> None:
+        await store.observe([(5, EVENT)])
+        store.remember("a", REPLY)
+
+    with_store(redis.url, fill)
+    others = (
+        (SPACE, 1, REPLY),
+        (KeySpace("shop", "another policy"), 1, None),
+        (KeySpace("other", SPACE.decisions), 0, None),
+    )
+    for space, n, reply in others:
+
+        async def look(
+            store: RedisStore, found: Counter[str], n: int = n, reply: Reply | None = reply
+        ) -> None:
+            assert await n_sessions(store) == n
+            assert (await store.recall("a", 6)).reply == reply
+
+        with_store(redis.url, look, space=space)
+
+
+def test_a_shoppers_events_have_a_life_and_can_be_erased(redis: Any) -> None:
+    async def work(store: RedisStore, found: Counter[str]) -> None:
+        raw = connect(redis.url, 1.0)
+        await store.observe([(5, EVENT), (6, EVENT)])
+        assert 495 <= await raw.ttl(SPACE.shopper_key(5)) <= 500
+        await raw.expire(SPACE.shopper_key(6), 9)
+        await store.observe([(6, EVENT._replace(event_id=8))])
+        assert await raw.ttl(SPACE.shopper_key(6)) >= 495  # from the last event on
+        assert await forget(connect(redis.url, 1.0), SPACE, 5)
+        assert not await forget(connect(redis.url, 1.0), SPACE, 5)
+        assert await n_sessions(store) == 0
+        assert await n_sessions(store, 6) == 2
+        await raw.aclose()
+
+    with_store(redis.url, work)
+
+
+def test_a_life_is_never_shorter_than_a_window() -> None:
+    windowed = EventPlan([f for f in FEATURES if f.window_s == 28 * DAY_S])
+    assert windowed.is_windowed
+    assert shopper_ttl_s(windowed, 400.0) == shopper_ttl_s(windowed, 0.0) == 28 * DAY_S + 3600
+    assert shopper_ttl_s(PLAN, 400.0) == 400 * DAY_S
+    assert shopper_ttl_s(PLAN, 0.0) == 0
+    with pytest.raises(UsageError, match="longest window"):
+        shopper_ttl_s(PLAN, 28.0)
 
 
 def test_a_redis_that_hangs_costs_one_timeout_and_then_a_rest(redis: Any) -> None:
@@ -149,7 +204,8 @@ def test_what_answers_need_not_be_redis(answer: bytes) -> None:
         server = await asyncio.start_server(talk, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         store = RedisStore(
-            connect(f"redis://127.0.0.1:{port}", TIMEOUT_S), PLAN, TIMEOUT_S, lambda what: None
+            *(connect(f"redis://127.0.0.1:{port}", TIMEOUT_S), PLAN, SPACE, TIMEOUT_S),
+            lambda what: None,
         )
         with pytest.raises(StoreUnavailableError):
             await store.recall("none", 5)

@@ -17,6 +17,7 @@ from cpz.features.decision_batch import DecisionBatch
 from cpz.models.trained import TrainedModel
 from cpz.serving.decider import Decider
 from cpz.serving.decision_log import DecisionLog
+from cpz.serving.exchange import Exchange
 from cpz.serving.load.visits import event_items, visit_requests
 from cpz.serving.messages import (
     Decided,
@@ -48,7 +49,7 @@ def replay(service: Service, dataset: Dataset) -> dict[tuple[int, str], Decided]
                 await service.observe(msgspec.json.encode(Events([item])))
                 continue
             assert isinstance(item, Recommend)
-            reply = await service.recommend(msgspec.json.encode(item), lambda: False)
+            reply = await service.recommend(msgspec.json.encode(item), Exchange())
             decoded = msgspec.json.decode(reply, type=Recommendation)
             assert not decoded.context_only
             for decided in decoded.placements:

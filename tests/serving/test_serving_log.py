@@ -2,6 +2,11 @@
 
 import asyncio
 import os
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Coroutine
 from pathlib import Path
 
 import msgspec
@@ -16,10 +21,14 @@ from cpz.evaluation.model_study import StudyConfig, evaluate_model
 from cpz.features.assemble import decision_batch
 from cpz.models.trained import TrainedModel
 from cpz.serving import decision_log
+from cpz.serving.context_rules import RequestError
 from cpz.serving.decision_log import DecisionLog, open_log, read_log
+from cpz.serving.exchange import Exchange
 from cpz.serving.load.visits import event_items, visit_requests
 from cpz.serving.log_dataset import MAX_CATEGORIES, publish
+from cpz.serving.log_sync import LogSync
 from cpz.serving.messages import (
+    Decided,
     EventItem,
     EventLine,
     Events,
@@ -27,10 +36,12 @@ from cpz.serving.messages import (
     FeedbackItem,
     FeedbackLine,
     Recommend,
+    Recommendation,
 )
 from cpz.serving.served_model import ServedModel
 from cpz.serving.service import Service
 
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "serving"
 T_US = 1_700_500_000_000_000
 LINE = FeedbackLine(FeedbackItem(1, converted=True), 5)
 
@@ -47,7 +58,7 @@ def served_log(service: Service, workspace: Workspace, dataset: Dataset, name: s
         for begin in range(0, len(items), 1000):
             await service.observe(msgspec.json.encode(Events(items[begin : begin + 1000])))
         for request in requests:
-            await service.recommend(msgspec.json.encode(request), lambda: False)
+            await service.recommend(msgspec.json.encode(request), Exchange())
         await service.feedback(msgspec.json.encode(Feedback(outcomes[:500])))
         await service.feedback(msgspec.json.encode(Feedback(outcomes[500:])))
 
@@ -90,7 +101,7 @@ def test_a_log_without_events_still_evaluates(
     for number in range(200):
         body = {"request_id": f"a{number}", "shopper_id": f"s{number % 50}", "session_id": number}
         body |= {"context": {"country": "NL", "n_items": 2}}
-        asyncio.run(service.recommend(msgspec.json.encode(body), lambda: False))
+        asyncio.run(service.recommend(msgspec.json.encode(body), Exchange()))
     bought = [FeedbackItem(number, converted=True) for number in range(0, 200, 3)]
     asyncio.run(service.feedback(msgspec.json.encode(Feedback(bought))))
     service.log.close()
@@ -131,7 +142,7 @@ def test_later_feedback_replaces_what_it_tells(
     service.log = open_log(workspace, tmp_path.name)
     body = {"request_id": "a", "shopper_id": 5, "session_id": 50}
     body |= {"placements": [{"placement": "payment"}]}
-    reply = asyncio.run(service.recommend(msgspec.json.encode(body), lambda: False))
+    reply = asyncio.run(service.recommend(msgspec.json.encode(body), Exchange()))
     (decided,) = msgspec.json.decode(reply)["placements"]
     for item in told:
         about = {"decision_id": decided["decision_id"]} if item.get("decision") else {}
@@ -141,6 +152,68 @@ def test_later_feedback_replaces_what_it_tells(
     made, _ = publish(workspace, tmp_path.name, tmp_path.name, (served,))
     (row,) = made.frame("decisions").select("clicked", "converted", "reward").rows()
     assert row == expected
+
+
+def decide(service: Service, name: str, session: int, exchange: Exchange) -> Decided:
+    body: dict[str, object] = {"request_id": name, "shopper_id": 5, "session_id": session}
+    body |= {"placements": [{"placement": "payment"}]}
+    reply = asyncio.run(service.recommend(msgspec.json.encode(body), exchange))
+    return msgspec.json.decode(reply, type=Recommendation).placements[0]
+
+
+def tell(service: Service, *items: dict[str, object]) -> None:
+    asyncio.run(service.feedback(msgspec.json.encode({"feedback": list(items)})))
+
+
+def test_what_nobody_saw_is_not_published(
+    service: Service, served: ServedModel, workspace: Workspace
+) -> None:
+    service.log = open_log(workspace, "seen")
+    gone = Exchange(is_gone=lambda: True)
+    here = Exchange
+    names = ("seen", "gone", "again", "told", "replaced", "gone-twice", "seen-and-gone")
+    found = {}
+    for number, name in enumerate(names):
+        is_here = name in ("seen", "replaced", "seen-and-gone")
+        found[name] = decide(service, name, number, here() if is_here else gone)
+    decide(service, "again", 2, here())
+    gone.is_repeated = False
+    decide(service, "gone-twice", 5, gone)
+    gone.is_repeated = False
+    decide(service, "seen-and-gone", 6, gone)
+    others = [option.option for option in found["replaced"].options]
+    other = next(option for option in others if option != found["replaced"].action)
+    for name, option in (("told", found["told"].action), ("replaced", other)):
+        number = names.index(name)
+        item = {"session_id": number, "decision_id": found[name].decision_id}
+        tell(service, item | {"shown": option}, {"session_id": number, "converted": True})
+    tell(service, {"session_id": 99, "clicked": True}, {"session_id": 0, "decision_id": 8})
+    service.log.close()
+    made, result = publish(workspace, "seen", "seen", (served,))
+    kept = ("seen", "again", "told", "seen-and-gone")
+    assert made.frame("decisions")["decision_id"].to_list() == [found[n].decision_id for n in kept]
+    assert (result.n_not_received, result.n_replaced) == (2, 1)
+    assert result.n_unknown_feedback == 2
+    assert len(made.frame("sessions")) == len(names)
+    assert [note for note in made.manifest.recipe.notes if "left out" in note] == [
+        "2 decisions were received by nobody: left out",
+        "1 decisions were replaced by another option: left out",
+    ]
+
+
+def test_a_log_of_which_nobody_saw_anything(
+    service: Service, served: ServedModel, workspace: Workspace
+) -> None:
+    service.log = open_log(workspace, "unseen")
+    decide(service, "a", 1, Exchange(is_gone=lambda: True))
+    service.log.close()
+    with pytest.raises(NotEnoughDataError, match="none was shown"):
+        publish(workspace, "unseen", "unseen", (served,))
+
+
+def test_what_was_shown_is_told_of_a_decision(service: Service) -> None:
+    with pytest.raises(RequestError, match="decision_id"):
+        tell(service, {"session_id": 1, "shown": "card"})
 
 
 def test_more_devices_than_categories_can_hold_make_no_log_unreadable(
@@ -164,6 +237,33 @@ def test_more_devices_than_categories_can_hold_make_no_log_unreadable(
     assert kept.drop_nulls().n_unique() == MAX_CATEGORIES
     assert kept[0] == kept[-1] == "mobile"
     assert "sessions.device" in made.manifest.recipe.notes[1]
+
+
+def test_ids_of_both_types_in_an_older_log_are_one(
+    served: ServedModel, workspace: Workspace, trained: TrainedModel
+) -> None:
+    folder = workspace.ensure(workspace.root / "serving" / "mixed")
+    shutil.copy(FIXTURES / "mixed-ids.jsonl", folder / "log-000001.jsonl")
+    made, result = publish(workspace, "mixed", "mixed", (served,))
+    assert result.rows == {"shoppers": 1, "sessions": 1, "decisions": 6}
+    assert decision_batch(made, "payment", trained.features).ids["shopper_id"].to_list() == [5, 5]
+
+
+def test_what_readers_would_refuse_is_not_published(
+    service: Service, served: ServedModel, workspace: Workspace
+) -> None:
+    service.log = log = open_log(workspace, "unsound")
+    body = {"request_id": "a", "shopper_id": 5, "session_id": 0}
+    (line, *_) = service.decider.decide(msgspec.convert(body, Recommend), None, T_US).lines
+    log.append([line])
+    log.write()
+    before, _ = publish(workspace, "unsound", "unsound", (served,))
+    log.append([msgspec.structs.replace(line, decision_id=1, action="cheque")])
+    log.close()
+    with pytest.raises(DataError, match=r"cheque|action"):
+        publish(workspace, "unsound", "unsound", (served,))
+    assert open_dataset(workspace, "unsound").manifest.digest == before.manifest.digest
+    assert not list(before.path.glob(".staging-*"))
 
 
 def test_publishing_never_replaces_other_data(
@@ -267,6 +367,150 @@ def test_a_file_deleted_under_the_server_is_begun_again(tmp_path: Path) -> None:
     assert path.read_bytes() == msgspec.json.encode(LINE) + b"\n"
 
 
+class FullDisk:
+    """`os.write` on a disk that has room for so many bytes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        self.room = room
+        self._write = os.write
+        monkeypatch.setattr(os, "write", self)
+
+    def __call__(self, descriptor: int, data: bytes) -> int:
+        if not self.room:
+            raise OSError(28, "No space left on device")
+        n_written = self._write(descriptor, bytes(data[: self.room]))
+        self.room -= n_written
+        return n_written
+
+
+@pytest.mark.parametrize("what", ["nothing", "deleted", "emptied"])
+def test_a_line_that_a_full_disk_has_cut_is_whole_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    lines = [FeedbackLine(FeedbackItem(n, converted=True), 5) for n in range(4)]
+    whole = [msgspec.json.encode(line) + b"\n" for line in lines]
+    disk = FullDisk(monkeypatch, room=len(whole[0]) + 7)
+    log = DecisionLog(tmp_path)
+    log.append(lines[:2])
+    log.write()
+    log.append(lines[2:])
+    log.write()
+    assert (log.n_lines, log.n_failed) == (1, 3)
+    (path,) = tmp_path.glob("log-*.jsonl")
+    assert path.read_bytes() == whole[0] + whole[1][:7]
+    if what == "deleted":
+        path.unlink()
+    elif what == "emptied":
+        os.truncate(path, 0)
+    disk.room = 10_000
+    log.close()
+    assert (log.n_lines, log.n_failed) == (4, 0)
+    found = sorted(tmp_path.glob("log-*.jsonl"))[-1].read_bytes()
+    assert found == b"".join(whole if what == "nothing" else whole[1:])
+
+
+class Syncs:
+    """`os.fsync` that counts, and waits while `goes_on` is not set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.n = 0
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        monkeypatch.setattr(os, "fsync", self)
+
+    def __call__(self, descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            assert self.goes_on.wait(10)
+            self.n += 1
+
+
+@pytest.mark.parametrize(("sync", "n_before_the_end"), [("interval", 2), ("off", 0)])
+def test_lines_are_brought_to_the_disk_every_second_or_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sync: LogSync, n_before_the_end: int
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    syncs = Syncs(monkeypatch)
+    log = DecisionLog(tmp_path, sync)
+    found = []
+    for second in (0.0, 0.9, 1.1, 1.9, 2.2, 3.4):
+        now[0] = 100.0 + second
+        if second < 3:  # nothing new after that
+            log.append([LINE])
+        log.write()
+        log._disk.submit(int).result()  # what was in the queue is done
+        found.append(syncs.n)
+    assert found[-1] == n_before_the_end
+    assert found == sorted([0, 0, 1, 1, 2, 2] if sync == "interval" else [0] * 6)
+    log.close()
+    assert syncs.n == n_before_the_end + 1
+
+
+def test_who_waits_for_the_disk_goes_on_after_it_and_shares_one_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs = Syncs(monkeypatch)
+    log = DecisionLog(tmp_path, "always")
+
+    async def run() -> list[bool]:
+        syncs.goes_on.clear()
+        log.append([LINE])
+        first = asyncio.create_task(log.committed())
+        await asyncio.sleep(0.01)
+        log.append([LINE, LINE])
+        later = [asyncio.create_task(log.committed()) for _ in range(20)]
+        await asyncio.sleep(0.01)
+        is_early = [task.done() for task in (first, *later)]
+        later.pop().cancel()  # a client that leaves takes nobody along
+        syncs.goes_on.set()
+        await asyncio.gather(first, *later)
+        return is_early
+
+    assert not any(asyncio.run(run()))
+    assert (syncs.n, log.n_lines) == (2, 3)
+    log.close()
+
+
+@pytest.mark.parametrize("call", ["recommend", "observe", "feedback"])
+def test_no_answer_comes_before_its_line_is_on_disk(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, call: str
+) -> None:
+    syncs = Syncs(monkeypatch)
+    service.log = DecisionLog(tmp_path, "always")
+    item = {"event_id": 1, "session_id": 5, "shopper_id": 5, "type": "purchased"}
+    bodies: dict[str, dict[str, object]] = {
+        "recommend": {"request_id": "a", "shopper_id": 5, "session_id": 5},
+        "observe": {"events": [item | {"occurred_at_us": T_US}]},
+        "feedback": {"feedback": [{"session_id": 5, "clicked": True}]},
+    }
+    body = msgspec.json.encode(bodies[call])
+
+    def asked() -> Coroutine[None, None, bytes]:
+        if call == "recommend":
+            return service.recommend(body, Exchange())
+        return service.observe(body) if call == "observe" else service.feedback(body)
+
+    async def run() -> None:
+        syncs.goes_on.clear()
+        tasks = [asyncio.create_task(asked()) for _ in range(2)]  # the second is a repeat
+        await asyncio.sleep(0.02)
+        assert not any(task.done() for task in tasks)
+        syncs.goes_on.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert syncs.n >= 1
+    service.log.close()
+
+
+def test_nobody_else_may_read_the_log(tmp_path: Path) -> None:
+    log = DecisionLog(tmp_path)
+    log.append([LINE])
+    log.close()
+    (path,) = tmp_path.glob("log-*.jsonl")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_two_servers_share_a_folder(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = open_log(workspace, "shared"), open_log(workspace, "shared")
     # both look for the next number before either takes it
@@ -293,7 +537,7 @@ def test_what_is_later_counts_in_whatever_file_it_stands(
     def decide(request: str, n_items: int, t_us: int) -> None:
         body = {"request_id": request, "shopper_id": 5, "session_id": 50, "decided_at_us": t_us}
         body |= {"context": {"n_items": n_items}, "placements": [{"placement": "payment"}]}
-        asyncio.run(service.recommend(msgspec.json.encode(body), lambda: False))
+        asyncio.run(service.recommend(msgspec.json.encode(body), Exchange()))
 
     def event(received_us: int) -> EventLine:
         return EventLine(EventItem(1, 50, 5, T_US - 9, "session_started"), received_us)

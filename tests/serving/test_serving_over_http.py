@@ -70,8 +70,10 @@ def test_the_surface_and_its_refusals(start: Start, tmp_path: Path) -> None:
     statuses = [server.call("/v1/feedback", feedback, **key).status for _ in range(40)]
     assert set(statuses) == {200, 429}
     text = server.call("/metrics").json.decode()
-    assert 'cpz_requests_total{route="/v1/recommend",status="200"} 1.0' in text
-    assert 'cpz_requests_total{route="/v1/recommend",status="413"} 1.0' in text
+    whose = 'cpz_requests_total{model="default",route="/v1/recommend",status="200",'
+    assert whose + 'variant="champion",version="v1"} 1.0' in text
+    nobody = 'cpz_requests_total{model="",route="/v1/recommend",status="413",variant="",version=""}'
+    assert f"{nobody} 1.0" in text
     code, out = server.stop()
     assert code == 0
     assert msgspec.json.decode(out)["schema"] == "cpz.serve/1"
@@ -94,6 +96,20 @@ def test_sigterm_under_load_loses_no_request(
     assert set(result.errors) <= {"connect_refused"}
     ids = [line.request_id for line in served_lines(workspace, out)]
     assert len(set(ids)) == result.n_ok
+
+
+def test_what_was_answered_is_logged_though_the_server_is_killed(
+    start: Start, workspace: Workspace
+) -> None:
+    server = start("--log-sync", "always")
+    log = max((workspace.root / "serving").iterdir(), key=lambda path: path.stat().st_ctime).name
+    for number in range(30):
+        reply = server.call("/v1/recommend", BASE | {"request_id": f"k{number}"})
+        assert reply.status == 200
+    server.process.kill()
+    server.process.wait()
+    lines = [x for x in read_log(workspace, log).lines if isinstance(x, DecisionLine)]
+    assert [line.request_id for line in lines] == [f"k{number}" for number in range(30)]
 
 
 def test_redis_killed_and_restarted_under_load(start: Start, dataset: Dataset, redis: Any) -> None:
@@ -124,7 +140,9 @@ def test_redis_killed_and_restarted_under_load(start: Start, dataset: Dataset, r
     assert msgspec.json.decode(out)["result"]["served"]["n_context_only"] > 0
 
 
-def test_redis_gives_what_memory_gives(start: Start, dataset: Dataset, redis: Any) -> None:
+def test_redis_gives_what_memory_gives(
+    start: Start, dataset: Dataset, workspace: Workspace, redis: Any
+) -> None:
     servers = [start(), start("--store", redis.url, "--store-timeout-ms", "2000")]
     items = [msgspec.to_builtins(item) for item in event_items(dataset)]
     requests = visit_requests(dataset)[-60:]
@@ -136,12 +154,22 @@ def test_redis_gives_what_memory_gives(start: Start, dataset: Dataset, redis: An
     for request in requests:
         memory, shared = (server.call("/v1/recommend", request).json for server in servers)
         assert memory == shared
-    # a second server with the same Redis knows the replies of the first
-    again = start("--store", redis.url, "--store-timeout-ms", "2000")
-    assert (
-        again.call("/v1/recommend", requests[0]).json
-        == servers[1].call("/v1/recommend", requests[0]).json
-    )
+    # a second server of the deployment knows the replies of the first
+    again = start("--store", redis.url, "--store-timeout-ms", "2000", "--log", "alike")
+    first = start("--store", redis.url, "--store-timeout-ms", "2000", "--log", "alike")
+    asked = BASE | {"request_id": "shared"}
+    assert first.call("/v1/recommend", asked).json == again.call("/v1/recommend", asked).json
+    # one that decides by another policy and seed decides by itself, and logs it
+    other = ("--policy", "greedy", "--seed", "99", "--log", "alike")
+    alone = start("--store", redis.url, "--store-timeout-ms", "2000", *other)
+    assert alone.call("/v1/recommend", asked).json["policy"] == "greedy"
+    for server in (first, again, alone):
+        assert server.stop()[0] == 0
+    lines = [x for x in read_log(workspace, "alike").lines if isinstance(x, DecisionLine)]
+    assert sorted((line.request_id, line.policy) for line in lines) == [
+        ("shared", "epsilon_greedy"),
+        ("shared", "greedy"),
+    ]
 
 
 def test_a_body_that_never_comes_is_given_up(start: Start) -> None:

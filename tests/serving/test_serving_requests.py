@@ -16,6 +16,7 @@ from cpz.serving.context_rules import RequestError
 from cpz.serving.decider import Decider, draw, key_of
 from cpz.serving.decision_log import DecisionLog
 from cpz.serving.endpoint import Endpoint, Gate
+from cpz.serving.exchange import Exchange
 from cpz.serving.limits import ApiKeys, Limits
 from cpz.serving.messages import Recommend
 from cpz.serving.metrics import Metrics
@@ -64,10 +65,10 @@ def test_only_eligible_options_are_considered(ask: Ask) -> None:
 
 def test_the_same_request_gets_the_same_bytes_and_one_line(service: Service) -> None:
     body = msgspec.json.encode(BASE)
-    first = asyncio.run(service.recommend(body, lambda: False))
+    first = asyncio.run(service.recommend(body, Exchange()))
     late = {"events": [event(occurred_at_us=T_US - 10, received_at_us=T_US - 5)]}
     asyncio.run(service.observe(msgspec.json.encode(late)))
-    assert asyncio.run(service.recommend(body, lambda: False)) == first
+    assert asyncio.run(service.recommend(body, Exchange())) == first
     service.log.close()
     assert service.log.n_lines == 2  # one decision, one event
     assert service.metrics.value("requests_repeated") == 1
@@ -144,14 +145,14 @@ NOT_JSON = (b"", b"{", b'{"request_id": NaN}', b'{"context": {"x": Infinity}}', 
 @pytest.mark.parametrize("body", [*NOT_JSON, b"[1]" * 3, b"[" * 5000, b'{"a": 1e999}'])
 def test_what_is_not_json_is_refused(service: Service, body: bytes) -> None:
     with pytest.raises(RequestError) as caught:
-        asyncio.run(service.recommend(body, lambda: False))
+        asyncio.run(service.recommend(body, Exchange()))
     # a body that opens with the wrong thing is refused for that, before the rest is read
     assert caught.value.status == 400 if body in NOT_JSON else caught.value.status in (400, 422)
 
 
 def test_a_request_whose_deadline_has_passed_is_not_scored(service: Service) -> None:
     with pytest.raises(RequestError) as caught:
-        asyncio.run(service.recommend(msgspec.json.encode(BASE), lambda: True))
+        asyncio.run(service.recommend(msgspec.json.encode(BASE), Exchange(deadline_s=0.0)))
     assert caught.value.status == 504
     service.log.close()
     assert service.log.n_lines == 0
@@ -201,12 +202,12 @@ class Broken(MemoryStore):
 def test_without_the_store_the_context_alone_decides(service: Service) -> None:
     service.store = Broken(service.decider.plan)
     body = msgspec.json.encode(BASE)
-    first = asyncio.run(service.recommend(body, lambda: False))
+    first = asyncio.run(service.recommend(body, Exchange()))
     reply = msgspec.json.decode(first)
     assert reply["context_only"] is True
     assert "store_unavailable" in reply["placements"][0]["reasons"]
     assert service.metrics.value("store_unavailable") == 1
-    assert asyncio.run(service.recommend(body, lambda: False)) == first
+    assert asyncio.run(service.recommend(body, Exchange())) == first
     with pytest.raises(RequestError) as caught:
         observe(service, event())
     assert caught.value.status == 503
@@ -259,9 +260,9 @@ class Awaited(MemoryStore):
 def test_a_reply_given_without_the_store_is_repeated_when_it_is_back(service: Service) -> None:
     memory, service.store = service.store, Broken(service.decider.plan)
     body = msgspec.json.encode(BASE)
-    first = asyncio.run(service.recommend(body, lambda: False))
+    first = asyncio.run(service.recommend(body, Exchange()))
     service.store = memory
-    assert asyncio.run(service.recommend(body, lambda: False)) == first
+    assert asyncio.run(service.recommend(body, Exchange())) == first
     service.log.close()
     assert service.log.n_lines == 1
 
@@ -270,7 +271,7 @@ def test_twins_that_wait_for_the_store_together_are_one_decision(service: Servic
     async def run() -> list[bytes | BaseException]:
         service.store = store = Awaited(service.decider.plan)
         bodies = [msgspec.json.encode(BASE | changes) for changes in ({}, {}, {"shopper_id": 6})]
-        tasks = [asyncio.create_task(service.recommend(b, lambda: False)) for b in bodies]
+        tasks = [asyncio.create_task(service.recommend(b, Exchange())) for b in bodies]
         await asyncio.sleep(0)
         store.gate.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
@@ -294,11 +295,30 @@ def test_ids_of_both_kinds_may_meet_at_one_time(service: Service) -> None:
     assert dict(zip(state.plan.names, state.values(T_US), strict=True))["sessions_28d"] == 4
 
 
+def test_a_shopper_is_one_however_the_id_is_written(service: Service) -> None:
+    seen = {"received_at_us": T_US - 5}
+    items = [event(shopper_id=i, event_id=e, **seen) for i, e in ((5, 1), ("5", 2))]
+    taken = [observe(service, item) for item in items]
+    assert [answer["accepted"] for answer in taken] == [1, 1]
+    assert observe(service, event(event_id="1", **seen))["repeated"] == 1
+    bodies = [
+        msgspec.json.encode(BASE | {"request_id": f"q{i!r}", "shopper_id": i, "session_id": s})
+        for i, s in ((5, 50), ("5", "50"))
+    ]
+    for body in bodies:
+        asyncio.run(service.recommend(body, Exchange()))
+    service.log.close()
+    (path,) = service.log.folder.glob("*.jsonl")
+    lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()][2:]
+    assert {(line["shopper_id"], line["session_id"]) for line in lines} == {(5, 50)}
+    assert [line["features"]["sessions_28d"] for line in lines] == [2, 2]
+
+
 @pytest.mark.parametrize("raw", [b'"\\ud800"', b'"\xed\xa0\x80"', b"1e999", b"9223372036854775808"])
 def test_values_that_no_column_holds_are_refused(service: Service, raw: bytes) -> None:
     body = msgspec.json.encode(BASE).replace(b'"mobile"', raw)
     with pytest.raises(RequestError):
-        asyncio.run(service.recommend(body, lambda: False))
+        asyncio.run(service.recommend(body, Exchange()))
 
 
 def test_any_text_that_json_can_hold_is_taken_and_logged(service: Service, ask: Ask) -> None:
@@ -312,7 +332,7 @@ def test_any_text_that_json_can_hold_is_taken_and_logged(service: Service, ask: 
 def test_a_failure_of_ours_is_a_500_that_is_counted_and_logged(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(body: bytes, is_late: Callable[[], bool]) -> bytes:
+    async def broken(body: bytes, exchange: Exchange) -> bytes:
         raise ZeroDivisionError
 
     sent: list[Any] = []
@@ -329,8 +349,70 @@ def test_a_failure_of_ours_is_a_500_that_is_counted_and_logged(
     assert sent[0]["status"] == 500
     assert msgspec.json.decode(sent[1]["body"])["error"]["code"] == "internal"
     assert "ZeroDivisionError" in caplog.text
-    assert b'cpz_requests_total{route="/v1/recommend",status="500"} 1.0' in service.metrics.text()
+    assert requests_in(service.metrics.text(), "500") == 1
     assert gate.n_in_flight == 0
+
+
+def requests_in(text: bytes, status: str) -> float:
+    """Return how many answers of a status the metrics of a server tell."""
+    lines = [line for line in text.decode().splitlines() if f'status="{status}"' in line]
+    return sum(float(line.split()[1]) for line in lines if line.startswith("cpz_requests_total{"))
+
+
+def test_metrics_tell_a_canary_of_another_model_from_the_champion(
+    trained: TrainedModel, tmp_path: Path
+) -> None:
+    champion = ready(trained, "default", "v1", "greedy")
+    canary = ready(trained, "other", "v1", "greedy", "canary")
+    decider = Decider(Routing(champion, canary, 0.5, 9), 0)
+    metrics = Metrics()
+    service = Service(decider, Broken(decider.plan), DecisionLog(tmp_path), metrics)
+    sent: list[Any] = []
+    bodies = [
+        msgspec.json.encode(BASE | {"request_id": f"m{n}", "shopper_id": n}) for n in range(40)
+    ]
+    bad = [BASE | {"request_id": f"b{n}", "shopper_id": n} for n in range(40)]
+    bodies += [msgspec.json.encode(each | {"context": {"x": 1}}) for each in bad] + [b"{"]
+
+    async def run() -> None:
+        endpoint = Endpoint("/v1/recommend", Gate(Limits(), ApiKeys(), metrics), service.recommend)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        for body in bodies:
+
+            async def receive(body: bytes = body) -> dict[str, Any]:
+                return {"type": "http.request", "body": body}
+
+            await endpoint({"headers": [], "client": None, "type": "http"}, receive, send)
+
+    asyncio.run(run())
+    asked = [decider.model_for(msgspec.convert(each, Recommend)) for each in bad]
+    n_canary = sum(model is canary for model in asked)
+    assert 0 < n_canary < 40
+    lines = dict(line.rsplit(" ", 1) for line in metrics.text().decode().splitlines())
+    for model, variant, n in (
+        ("default", "champion", 40 - n_canary),
+        ("other", "canary", n_canary),
+    ):
+        own = f'variant="{variant}",version="v1"'
+        for key in (
+            f'cpz_requests_total{{model="{model}",route="/v1/recommend",status="200",{own}}}',
+            f'cpz_requests_total{{model="{model}",route="/v1/recommend",status="422",{own}}}',
+            f'cpz_fallbacks_total{{model="{model}",{own}}}',
+        ):
+            assert float(lines[key]) == n
+        key = f'cpz_request_seconds_count{{model="{model}",route="/v1/recommend",{own}}}'
+        assert float(lines[key]) == 2 * n
+        decisions = [
+            float(count)
+            for key, count in lines.items()
+            if key.startswith(f'cpz_decisions_total{{model="{model}",') and f"{own}}}" in key
+        ]
+        assert sum(decisions) == n
+    none = 'cpz_requests_total{model="",route="/v1/recommend",status="400",variant="",version=""}'
+    assert float(lines[none]) == 1
 
 
 def test_as_many_requests_are_answered_at_once_as_are_granted(service: Service) -> None:
@@ -340,7 +422,7 @@ def test_as_many_requests_are_answered_at_once_as_are_granted(service: Service) 
     async def run() -> None:
         go_on = asyncio.Event()
 
-        async def wait(body: bytes, is_late: Callable[[], bool]) -> bytes:
+        async def wait(body: bytes, exchange: Exchange) -> bytes:
             await go_on.wait()
             return b"{}"
 
@@ -365,7 +447,8 @@ def test_the_histogram_counts_as_prometheus_does() -> None:
     metrics = Metrics()
     for seconds in (0.0001, 0.001, 0.0011, 5.0):
         metrics.answered("/r", 200, seconds)
-    lines = metrics.text().decode().splitlines()
+    lines = metrics.text().decode().replace('model="",', "").splitlines()
+    lines = [line.replace(',variant="",version=""', "") for line in lines]
     # an answer that takes exactly a bucket's bound is within it
     assert 'cpz_request_seconds_bucket{le="0.001",route="/r"} 2.0' in lines
     assert 'cpz_request_seconds_bucket{le="0.002",route="/r"} 3.0' in lines
@@ -395,7 +478,7 @@ def test_greedy_uses_the_result_cache_and_exploration_does_not(
         service = Service(decider, MemoryStore(decider.plan), DecisionLog(tmp_path), Metrics())
         for number in range(2):
             body = msgspec.json.encode(BASE | {"request_id": f"{policy}{number}"})
-            asyncio.run(service.recommend(body, lambda: False))
+            asyncio.run(service.recommend(body, Exchange()))
         assert decider.cache is not None
         assert decider.cache.n_hits == hits
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cpz.cli.shell.options import SeedOption
+from cpz.serving.log_sync import LogSync
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,27 @@ class ServeArguments:
     store_timeout_ms: Annotated[
         float, typer.Option("--store-timeout-ms", min=1, help="Longest wait for the store, ms.")
     ] = 20.0
+    namespace: Annotated[
+        str, typer.Option("--namespace", help="The deployment's name in a Redis shared by several.")
+    ] = "default"
+    shopper_ttl_days: Annotated[
+        float,
+        typer.Option("--shopper-ttl-days", min=0, help="Life of a shopper's events in Redis."),
+    ] = 400.0
+    max_shoppers: Annotated[
+        int, typer.Option("--max-shoppers", min=1, help="Kept by memory://; 3 to 15 kB each.")
+    ] = 1_000_000
+    idempotency_window: Annotated[
+        int,
+        typer.Option("--idempotency-window", min=1, help="Replies kept for repeats; 1.4 kB each."),
+    ] = 100_000
     api_key_file: Annotated[
         Path | None, typer.Option("--api-key-file", help="One accepted key per line.")
     ] = None
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Listen beyond this machine without --api-key-file."),
+    ] = False
     trusted_proxy: Annotated[
         str,
         typer.Option("--trusted-proxy", help="Addresses whose X-Forwarded-For is believed."),
@@ -62,6 +81,10 @@ class ServeArguments:
         float, typer.Option("--drain-s", min=0, max=600, help="Time to end on SIGTERM, s.")
     ] = 5.0
     log: Annotated[str, typer.Option("--log", help="Name of the decision log.")] = "default"
+    log_sync: Annotated[
+        LogSync,
+        typer.Option("--log-sync", help="The log to disk: interval (1 s), always (first), off."),
+    ] = "interval"
     seed: SeedOption = 0
 
 

@@ -21,6 +21,10 @@ def serve(
         str | None,
         typer.Option("--publish", help="Make the log a dataset of this name; no server."),
     ] = None,
+    forget: Annotated[
+        str | None,
+        typer.Option("--forget", help="Erase a shopper's events from the store; no server."),
+    ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
@@ -33,12 +37,15 @@ def serve(
         cpz serve --publish served && cpz evaluate --dataset served
     """
     from cpz.cli.serve.runs import run_once, run_publish, run_server
+    from cpz.cli.serve.store import run_forget
     from cpz.report.content.serving import serving_blocks
 
     if once is not None:
         outcome, result = run_once(arguments, workspace, once)
     elif publish is not None:
         outcome, result = run_publish(arguments, workspace, publish)
+    elif forget is not None:
+        outcome, result = run_forget(arguments, forget)
     else:
         outcome, result = run_server(arguments, workspace)
     return finish(outcome, json, serving_blocks(result))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cpz.cli.serve.arguments import LoadArguments
-from cpz.cli.serve.runs import missing_extra
+from cpz.cli.serve.store import missing_extra
 from cpz.cli.shell.outcome import Outcome, command_line
 from cpz.cli.shell.run_folder import open_run
 from cpz.data.dataset import open_dataset

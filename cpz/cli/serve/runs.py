@@ -1,14 +1,14 @@
 """The three ways to run `cpz serve`. Imports heavy modules, so it is imported late."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from cpz.cli.serve.arguments import ServeArguments
+from cpz.cli.serve.store import make_store, missing_extra
 from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, Output
 from cpz.data.errors import NotFoundError, UsageError
@@ -16,22 +16,14 @@ from cpz.data.workspace import Workspace
 from cpz.serving.context_rules import RequestError
 from cpz.serving.decider import Decider
 from cpz.serving.decision_log import log_folder, open_log
-from cpz.serving.limits import Limits, read_api_keys
+from cpz.serving.limits import Limits, others_may_read, read_api_keys
 from cpz.serving.log_dataset import PublishResult, publish
 from cpz.serving.messages import Recommend, Recommendation
 from cpz.serving.outcomes import Served, ServeResult
 from cpz.serving.served_model import Routing, find_reference, load_served
 from cpz.serving.service import decode, now_us
-from cpz.serving.store import MemoryStore, Store
 
 Ended = tuple[Outcome, ServeResult]
-
-EXTRA_HINT = "install them with: pip install 'cpz[serve]'"
-
-
-def missing_extra(error: ImportError) -> UsageError:
-    """Return the error for a package of the extra that is not installed."""
-    return UsageError(f"cpz serve and cpz load need {error.name}", hint=EXTRA_HINT)
 
 
 def load_routing(arguments: ServeArguments, workspace: Workspace) -> Routing:
@@ -42,6 +34,11 @@ def load_routing(arguments: ServeArguments, workspace: Workspace) -> Routing:
         return Routing(champion, seed=arguments.seed)
     named = arguments.canary if "@" in arguments.canary else f"{reference.name}@{arguments.canary}"
     canary = load_served(workspace, find_reference(workspace, named), arguments.policy, "canary")
+    if (canary.name, canary.version) == (champion.name, champion.version):
+        raise UsageError(
+            f"--canary {arguments.canary} is {champion.name} {champion.version}, the champion",
+            hint="name another version, or leave --canary out",
+        )
     return Routing(champion, canary, arguments.canary_weight / 100.0, arguments.seed)
 
 
@@ -51,12 +48,22 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
         from cpz.serving.app import make_app
         from cpz.serving.endpoint import Gate
         from cpz.serving.metrics import Metrics
-        from cpz.serving.server import Address, ServerSettings, bind, read_proxies, run
+        from cpz.serving.server import (
+            Address,
+            ServerSettings,
+            bind,
+            read_proxies,
+            require_keys,
+            run,
+        )
         from cpz.serving.service import Service
     except ImportError as error:
         raise missing_extra(error) from error
     workspace = Workspace(root)
     keys = read_api_keys(arguments.api_key_file)
+    address = Address(arguments.host, arguments.port)
+    if not arguments.insecure:
+        require_keys(address, keys)
     settings = ServerSettings(
         drain_s=arguments.drain_s,
         trusted_proxies=read_proxies(arguments.trusted_proxy),
@@ -64,15 +71,18 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
     )
     decider = Decider(load_routing(arguments, workspace), arguments.seed, arguments.cache)
     metrics = Metrics()
-    store = make_store(arguments, decider, metrics.count)
-    service = Service(decider, store, open_log(workspace, arguments.log), metrics)
+    store = make_store(arguments, decider, workspace, metrics.count)
+    log = open_log(workspace, arguments.log, arguments.log_sync)
+    service = Service(decider, store, log, metrics, arguments.idempotency_window)
     gate = Gate(_limits(arguments), keys, metrics)
-    listener = bind(Address(arguments.host, arguments.port))
+    listener = bind(address)
     urls: list[str] = []
 
     def say(url: str) -> None:
         urls.append(url)
         print(f"serving on {url} (try {url}/docs; ends on Ctrl-C)", file=sys.stderr, flush=True)
+        for doubt in _doubts(arguments):
+            print(f"warning: {doubt}", file=sys.stderr, flush=True)
 
     run(make_app(service, gate), gate, listener, settings, say)
     served = Served(
@@ -83,14 +93,17 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
         n_context_only=metrics.value("store_unavailable"),
         n_unlogged=service.log.n_failed + service.log.n_dropped,
     )
-    lost = f"{served.n_unlogged} log lines could not be written: the disk refused them"
+    warnings = list(_doubts(arguments))
+    if served.n_unlogged:
+        n = served.n_unlogged
+        warnings.append(f"{n} log lines could not be written: the disk refused them")
     result = _result(decider.routing, served=served)
     outcome = Outcome(
         "serve",
         result,
         seed=arguments.seed,
         inputs=_inputs(decider.routing),
-        warnings=(lost,) if served.n_unlogged else (),
+        warnings=tuple(warnings),
         outputs=(Output("log", str(log_folder(workspace, arguments.log))),),
         next=(then(root, *_named_model(arguments), "--publish", "served"),),
     )
@@ -103,6 +116,12 @@ def _named_model(arguments: ServeArguments) -> tuple[str, ...]:
     if arguments.canary is not None:
         words += ["--canary", arguments.canary]
     return (*words, "--log", arguments.log)
+
+
+def _doubts(arguments: ServeArguments) -> Iterator[str]:
+    path = arguments.api_key_file
+    if path is not None and others_may_read(path):
+        yield f"{path} can be read by every user of this machine (chmod 600 ends that)"
 
 
 def run_once(arguments: ServeArguments, root: Path, path: Path) -> Ended:
@@ -159,6 +178,14 @@ def run_publish(arguments: ServeArguments, root: Path, name: str) -> Ended:
         warnings.append(f"{n} decisions have no feedback and count as not converted")
     if published.n_cut_lines:
         warnings.append(f"{published.n_cut_lines} log lines were cut short and are left out")
+    if published.n_not_received:
+        n = published.n_not_received
+        warnings.append(f"{n} decisions were received by nobody and are left out")
+    if published.n_replaced:
+        warnings.append(f"{published.n_replaced} decisions gave way to another option: left out")
+    if published.n_unknown_feedback:
+        n = published.n_unknown_feedback
+        warnings.append(f"{n} items of feedback are about sessions or decisions not in this log")
     result = _result(routing, published=published)
     outcome = Outcome(
         "serve",
@@ -169,36 +196,6 @@ def run_publish(arguments: ServeArguments, root: Path, name: str) -> Ended:
         next=(then(root, "data", "check", name), then(root, "train", "--dataset", name)),
     )
     return outcome, result
-
-
-def make_store(arguments: ServeArguments, decider: Decider, count: Callable[[str], None]) -> Store:
-    """Return the store that `--store` names, or raise `UsageError`."""
-    if arguments.store.startswith("memory:"):
-        return MemoryStore(decider.plan)
-    if not _is_redis_url(arguments.store):
-        raise UsageError(
-            f"--store {arguments.store!r}: expected memory:// or redis://HOST:PORT[/DB]",
-            hint="for example --store redis://127.0.0.1:6379",
-        )
-    try:
-        from cpz.serving.redis_store import RedisStore, connect
-    except ImportError as error:
-        raise missing_extra(error) from error
-    timeout_s = arguments.store_timeout_ms / 1000.0
-    client = connect(arguments.store, timeout_s)
-    return RedisStore(client, decider.plan, timeout_s, count)
-
-
-def _is_redis_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        has_address = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is no number
-        return False
-    # the client would take database 0 for a path that it cannot read
-    has_database = parts.path in ("", "/") or parts.path[1:].isdecimal()
-    is_whole = not parts.query and not parts.fragment
-    return parts.scheme == "redis" and has_address and has_database and is_whole
 
 
 def _limits(arguments: ServeArguments) -> Limits:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from cpz.data.arrays import Floats
+from cpz.evaluation.canary.reading import Reading
 
 
 class Label(StrEnum):
@@ -47,11 +48,13 @@ class Classification:
     Attributes:
         classification: the verdict.
         reason: why, in one sentence.
-        ratio: mean of the canary over mean of the baseline; None where either is 0 or missing.
+        ratio: mean of the canary over mean of the baseline; None where either is 0 or missing. Of
+            the canary's end where that decides.
         is_critical_failure: whether it fails the whole canary.
         n: values that were compared, baseline and canary.
         comparison: the numbers, None where nothing was compared.
         notes: what a reader must know of this metric.
+        reading: what the cpz judge took the values for; None where it had none, and of kayenta.
     """
 
     classification: Label
@@ -61,6 +64,7 @@ class Classification:
     n: tuple[int, int]
     comparison: Comparison | None = None
     notes: tuple[str, ...] = field(default=())
+    reading: Reading | None = None
 
 
 def mean_ratio(baseline: Floats, canary: Floats) -> float | None:

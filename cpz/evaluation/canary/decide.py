@@ -5,20 +5,38 @@ from cpz.ingest.canaries.judge_config import MetricRules
 
 
 def without_data(rules: MetricRules, n: tuple[int, int]) -> Classification:
-    """Label a metric with an empty series.
+    """Label a metric with an empty series by Kayenta's rules.
 
-    Missing values that are read as 0 make an absent series a good one. Else it is `nodata`, which
-    no score counts; `nodata_fail`, which counts as a failure, where data is required; and a
-    critical failure for a critical metric.
+    Missing values that are read as 0 make an absent series a good one. Else it is
+    `nodata`, which no score counts; `nodata_fail`, which counts as a failure, where data is
+    required; and a critical failure for a critical metric.
     """
-    where = " and ".join(
-        name for name, size in zip(("baseline", "canary"), n, strict=True) if not size
-    )
+    where = absent(n)
     if rules.nan_strategy == "replace":
-        return Classification(
-            Label.PASS, f"no values in {where}, read as zero events", None, False, n
-        )
+        reason = f"no values in {where}, read as zero events"
+        return Classification(Label.PASS, reason, None, False, n)
     return incomparable(rules, f"no values in {where}", n)
+
+
+def required_data(rules: MetricRules, n: tuple[int, int]) -> Classification:
+    """Label a metric whose required data is missing in a group, whatever replaces missing values.
+
+    Args:
+        rules: the metric's rules, with must_have_data.
+        n: measured values of baseline and canary, one of them 0.
+    """
+    reason = f"no values in {absent(n)}, and must_have_data is set"
+    return Classification(Label.NODATA_FAIL, reason, None, rules.critical, n)
+
+
+def absent(n: tuple[int, int]) -> str:
+    """Return which groups have nothing.
+
+    >>> absent((0, 3)), absent((0, 0))
+    ('baseline', 'baseline and canary')
+    """
+    groups = zip(("baseline", "canary"), n, strict=True)
+    return " and ".join(name for name, size in groups if not size)
 
 
 def incomparable(rules: MetricRules, reason: str, n: tuple[int, int]) -> Classification:

@@ -46,14 +46,16 @@ def compare_rates(counts: tuple[int, int], exposures: tuple[float, float]) -> Ra
 
 
 def is_sparse(baseline: Floats, canary: Floats) -> bool:
-    """Return whether both series are whole numbers from 0 up, with a small mean.
+    """Return whether both series are whole numbers from 0 up, either with a small mean.
+
+    Either: a canary's harm must not change how its baseline is read.
 
     >>> is_sparse(np.array([0.0, 1.0]), np.array([2.0])), is_sparse(np.array([0.5]), np.zeros(1))
     (True, False)
     """
     values = np.concatenate([baseline, canary])
     whole = bool((values >= 0).all() and (values == np.round(values)).all())
-    return whole and float(values.mean()) < SPARSE_MEAN
+    return whole and min(float(baseline.mean()), float(canary.mean())) < SPARSE_MEAN
 
 
 def are_clustered(*series: Floats) -> bool:
@@ -67,7 +69,24 @@ def are_clustered(*series: Floats) -> bool:
     """
     from scipy.special import chdtrc
 
+    index, df = _dispersion(series)
+    return df > 0 and float(chdtrc(df, index)) < DISPERSION_ALPHA
+
+
+def are_steadier(*series: Floats) -> bool:
+    """Return whether whole numbers vary less than Poisson counts do, at the same level.
+
+    >>> are_steadier(np.tile([2.0, 3.0], 20))
+    True
+    """
+    from scipy.special import chdtr
+
+    index, df = _dispersion(series)
+    return df > 0 and float(chdtr(df, index)) < DISPERSION_ALPHA
+
+
+def _dispersion(series: tuple[Floats, ...]) -> tuple[float, int]:
     busy = [values for values in series if len(values) > 1 and values.mean() > 0]
     index = sum(float(np.square(v - v.mean()).sum() / v.mean()) for v in busy)
     df = sum(len(values) - 1 for values in busy)
-    return df > 0 and float(chdtrc(df, index)) < DISPERSION_ALPHA
+    return index, df

@@ -49,8 +49,9 @@ class MetricRules(Struct, frozen=True, forbid_unknown_fields=True):
         allowed_decrease: largest ratio of means that counts as a decrease.
         critical_increase: smallest ratio at which a critical metric fails the canary.
         critical_decrease: largest ratio at which a critical metric fails the canary.
-        kind: the `cpz` judge's reading of the values: counts of rare events are tested exactly;
-            "auto" takes whole numbers from 0 with a small mean for such counts.
+        kind: the `cpz` judge's reading of the values: counts of rare events are tested exactly, of
+            counters (running totals that a restart resets) the increments are compared; "auto"
+            takes values unless exposure or name speak for events or totals, and says so.
         exposure: the metric that counts the trials behind a count, such as requests.
     """
 
@@ -66,7 +67,7 @@ class MetricRules(Struct, frozen=True, forbid_unknown_fields=True):
     allowed_decrease: Ratio = 1.0
     critical_increase: Ratio = 1.0
     critical_decrease: Ratio = 1.0
-    kind: Literal["auto", "value", "count"] = "auto"
+    kind: Literal["auto", "value", "count", "counter"] = "auto"
     exposure: str | None = None
 
 

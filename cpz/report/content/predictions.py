@@ -6,7 +6,7 @@ from cpz.evaluation.predictive_study import PredictiveStudy
 from cpz.report.chart_values import CalibrationBin, CalibrationChart, Interval
 from cpz.report.format import COUNT, PLAIN, format_interval, format_value, interval_digits
 from cpz.report.results.evaluate import Predictive
-from cpz.report.values import Align, Block, Section, Table, Text
+from cpz.report.values import Align, Block, Section, Table, asides
 
 _COLUMNS = ("placement", "rows", "metric", "value", "95 % interval")
 
@@ -20,8 +20,7 @@ def predictive_blocks(predictive: Mapping[str, Predictive]) -> tuple[Block, ...]
         for name, study in predictive.items()
         for note in study.notes
     )
-    aside = (Text(notes, is_aside=True),) if notes else ()
-    return (_metrics(predictive, has_method=False), *aside)
+    return (_metrics(predictive, has_method=False), *asides(notes))
 
 
 def predictive_sections(

@@ -1,4 +1,4 @@
-"""What a scoring server says: what it did, what it would answer, or what it published."""
+"""What a scoring server says: what it did, would answer, published or erased."""
 
 from cpz.report.format import PLAIN, format_value
 from cpz.report.values import Block, Mark, Table, Text, table, tally
@@ -9,7 +9,9 @@ _COUNTED = ("n_lines", "n_events", "n_repeated", "n_context_only", "n_unlogged")
 
 
 def serving_blocks(result: ServeResult) -> tuple[Block, ...]:
-    """Say what a server did, the replies to `--once`, or the rows of `--publish`."""
+    """Say what a server did, replied to `--once`, published or erased."""
+    if result.forgotten is not None:
+        return (Text("erased" if result.forgotten else "nothing was known of this shopper"),)
     canary = "" if result.canary_version is None else f", canary {result.canary_version}"
     title = f"model {result.model} {result.version}{canary}, policy {result.policy}"
     blocks: list[Block] = [Text((Mark(title),))]

@@ -8,7 +8,7 @@ from cpz.report.content.ab.charts import (
     sequence_sections,
 )
 from cpz.report.content.ab.shown import ALONE, adjusted_sentence, shown_numbers
-from cpz.report.content.ab.words import amounts_sentence, asides
+from cpz.report.content.ab.words import amounts_sentence
 from cpz.report.format import (
     COUNT,
     P_VALUE,
@@ -31,6 +31,7 @@ from cpz.report.values import (
     Status,
     Table,
     Text,
+    asides,
     table,
 )
 

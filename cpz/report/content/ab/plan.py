@@ -1,9 +1,9 @@
 """What a planned experiment says: units, days, and what a window can show."""
 
 from cpz.evaluation.ab.plan import MetricPlan, PlanResult, Window
-from cpz.report.content.ab.words import amounts_sentence, asides
+from cpz.report.content.ab.words import amounts_sentence
 from cpz.report.format import COUNT, PERCENT, PLAIN, SIGNED_PERCENT, format_value
-from cpz.report.values import Block, Note, Report, Section, Status, Text, table
+from cpz.report.values import Block, Note, Report, Section, Status, Text, asides, table
 
 
 def plan_blocks(result: PlanResult) -> tuple[Block, ...]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from cpz.ingest.experiments.metrics_file import MINOR_UNITS
-from cpz.report.values import Text
 
 #: What the rehearsal does with its markets' currencies.
 EXCHANGED = "amounts in euros at the scenario's rates"
@@ -21,8 +20,3 @@ def amounts_sentence(amounts: Mapping[str, str]) -> str:
         mixed = ", whatever the currency of each row" if unit == MINOR_UNITS else ""
         said.append(f"In {unit}{mixed}: {names}.")
     return " ".join(said)
-
-
-def asides(*sentences: str) -> tuple[Text, ...]:
-    """Return sentences as blocks, but for empty ones."""
-    return tuple(Text(sentence, is_aside=True) for sentence in sentences if sentence)

@@ -15,6 +15,7 @@ from cpz.report.values import (
     Status,
     Table,
     Text,
+    asides,
     table,
 )
 
@@ -23,7 +24,7 @@ _LABELS = {Label.PASS: Status.OK, Label.NODATA: Status.CAUTION}
 
 
 def judge_blocks(found: Judgment) -> tuple[Block, ...]:
-    """Say one row a metric, one a group, and the verdict."""
+    """Say one row a metric, how values were read, one row a group, and the verdict."""
     score = found.score
     rows = (
         (
@@ -33,9 +34,15 @@ def judge_blocks(found: Judgment) -> tuple[Block, ...]:
         )
         for name, group in score.groups.items()
     )
+    readings = "\n".join(
+        f"{name}: read as {one.reading.kind}, {one.reading.reason}"
+        for name, one in found.metrics.items()
+        if one.reading is not None
+    )
     verdict = Mark(score.classification, STATUS[score.classification])
     return (
         _metrics(found),
+        *asides(readings),
         table("groups", ("group", "score", "weight"), rows),
         Text((Mark("score"), f" {score.score:g} ", verdict, f" ({score.reason})")),
     )
