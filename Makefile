@@ -5,19 +5,23 @@ PYTHON ?= python3
 VENV ?= .venv
 UV ?= uv
 UPGRADE ?=
+# Processes that share the tests, file by file; WORKERS=0 runs them in this one, for a debugger.
+WORKERS ?= auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The lock is the whole closure, so pip resolves nothing: before 23.3 it takes an extra of a locked package (coverage[toml])
 # for an unpinned requirement as soon as the index holds a newer version. `pip check` says if the closure had a hole.
-LOCKED := $(PIP) install --quiet --no-deps --require-hashes --only-binary :all:
+INSTALL_LOCKED := pip --disable-pip-version-check install --quiet --no-deps --require-hashes --only-binary :all:
+LOCKED := $(BIN)/python -m $(INSTALL_LOCKED)
+TESTS := python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow and not service and not browser"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test proof bench docs reference samples lock clean
+.PHONY: help setup demo check test test-services test-browser test-wheel test-lowest proof mutants bench docs reference samples lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
 setup: $(VENV)/.stamp-dev ## environment with everything that make check and make test need
 
@@ -31,11 +35,39 @@ check: $(VENV)/.stamp-dev ## style, types and layers
 	$(BIN)/basedpyright --warnings
 	$(BIN)/lint-imports
 
-test: $(VENV)/.stamp-dev ## every test but the slow statistical proofs
-	$(BIN)/python -m pytest -q -m "not slow"
+# A missing server or browser skips its tests; with CPZ_REQUIRE_SERVICES=1 it fails them.
+test: $(VENV)/.stamp-dev ## every test that needs no server and no browser and is no slow proof
+	$(BIN)/$(TESTS)
+
+test-services: $(VENV)/.stamp-dev ## tests that start a server of their own: redis-server
+	$(BIN)/python -m pytest -q -m "service and not slow" tests
+
+test-browser: $(VENV)/.stamp-dev ## report pages in a headless Chromium
+	$(BIN)/python -m pytest -q -m "browser and not slow" tests
+
+# No test tool, no editable install, and a folder without the sources.
+test-wheel: $(VENV)/.stamp-dev ## the wheel in a bare environment: cpz demo
+	rm -rf build/wheel
+	$(BIN)/python -m hatchling build --target wheel --directory build/wheel
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m $(INSTALL_LOCKED) -r requirements/runtime.txt
+	build/wheel/venv/bin/python -m pip install --quiet --no-index --no-deps build/wheel/*.whl
+	build/wheel/venv/bin/python -m pip check --quiet
+	cd build/wheel && env -u PYTHONPATH venv/bin/cpz demo --sessions 5000
+
+# lowest.txt holds Python 3.11's: older NumPy and SciPy have no wheels for 3.13.
+test-lowest: requirements/dev.txt requirements/lowest.txt ## make test on the least versions that pyproject.toml declares; on Python 3.11
+	$(PYTHON) -m venv --clear $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m $(INSTALL_LOCKED) -r requirements/dev.txt
+	$(VENV)-lowest/bin/python -m $(INSTALL_LOCKED) -r requirements/lowest.txt
+	$(VENV)-lowest/bin/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	$(VENV)-lowest/bin/$(TESTS)
 
 proof: $(VENV)/.stamp-dev ## the slow statistical proofs
 	$(BIN)/python -m pytest -q -m slow
+
+mutants: $(VENV)/.stamp-mutants ## do the fast tests notice broken code? a sample a folder, tests/mutation/; hours
+	$(BIN)/python -m tools.mutation
 
 bench: $(VENV)/.stamp-dev ## slower than the baseline? then every benchmark, one JSON document each
 	$(BIN)/cpz bench --suite smoke --baseline benchmarks/baseline-smoke.json
@@ -59,10 +91,12 @@ lock: ## write requirements/*.txt; UPGRADE=--upgrade takes the newest versions (
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=path/to/uv" >&2; exit 1; }
 	$(LOCK) $(UPGRADE) pyproject.toml --extra serve --group build --output-file requirements/runtime.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra serve --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	$(LOCK) $(UPGRADE) --resolution lowest-direct pyproject.toml --all-extras --output-file requirements/lowest.txt
 	$(LOCK) $(UPGRADE) --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt
+	$(LOCK) $(UPGRADE) --group mutants --constraints requirements/dev.txt --output-file requirements/mutants.txt
 
 clean: ## remove the environment and everything that was generated
-	rm -rf $(VENV) site dist build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(VENV)-lowest site dist build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 
 # --- environment; a stamp is newer than all it was made from, so repeats cost nothing ---
 
@@ -81,6 +115,10 @@ $(VENV)/.stamp-runtime: $(VENV)/.stamp-python requirements/runtime.txt pyproject
 $(VENV)/.stamp-dev: $(VENV)/.stamp-python requirements/dev.txt pyproject.toml
 	$(LOCKED) -r requirements/dev.txt
 	$(INSTALL_CPZ)
+	@touch $@
+
+$(VENV)/.stamp-mutants: $(VENV)/.stamp-dev requirements/mutants.txt
+	$(LOCKED) --no-binary yattag -r requirements/mutants.txt # which has no wheel
 	@touch $@
 
 $(VENV)/.stamp-docs: $(VENV)/.stamp-python requirements/docs.txt

@@ -11,7 +11,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
+from cpz.cli.machine.environment import release
+from cpz.cli.shell.installation import DISTRIBUTION
 from cpz.evaluation.ope.estimator import Estimator
 from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import EstimatorParameters
@@ -30,6 +33,10 @@ HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 PRIVATE_PATH = re.compile(
     r"(?<![\w.:/-])/(?:" + "|".join(("ro" + "ot", "ho" + "me", "wo" + "rk")) + r")/"
 )
+#: A hint that would install the other project that is called cpz on the public index.
+FOREIGN = re.compile(r"\bcpz\[[a-z]|\binstall\s+(?:-\S+\s+)*['\"]?cpz(?![\w-])")
+#: `make test-PART`, beside make test.
+TEST_PARTS = ("services", "browser", "wheel", "lowest")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -67,7 +74,7 @@ def _pinned(lock: str) -> dict[str, str]:
 
 
 def _targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def _slug(heading: str) -> str:
@@ -86,7 +93,18 @@ def test_a_lock_is_pins_and_hashes_and_names_no_index(lock: Path) -> None:
 
 
 def test_the_locks_are_there() -> None:
-    assert [lock.stem for lock in LOCKS] == ["dev", "docs", "runtime"]
+    assert [lock.stem for lock in LOCKS] == ["dev", "docs", "lowest", "mutants", "runtime"]
+
+
+def test_the_lowest_versions_are_those_that_are_declared() -> None:
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    declared = [*PROJECT["project"]["dependencies"], *(item for extra in extras for item in extra)]
+    pinned = _pinned("lowest")
+    for requirement in declared:
+        floor = requirement.partition(">=")[2].split(",")[0]
+        assert floor, f"{requirement} declares no least version"
+        found = pinned[_name(requirement)]
+        assert release(found)[: len(release(floor))] == release(floor), requirement
 
 
 def test_runtime_and_dev_pin_every_declared_dependency() -> None:
@@ -95,13 +113,15 @@ def test_runtime_and_dev_pin_every_declared_dependency() -> None:
     assert core | {_name(item) for item in groups["build"]} <= _pinned("runtime").keys()
     named = {_name(item) for item in groups["dev"] if isinstance(item, str)}
     assert core | named <= _pinned("dev").keys()
-    assert {_name(item) for item in groups["docs"]} <= _pinned("docs").keys()
+    for lock in ("docs", "mutants"):
+        assert {_name(item) for item in groups[lock]} <= _pinned(lock).keys()
 
 
 def test_the_locks_agree() -> None:
-    runtime, dev, docs = _pinned("runtime"), _pinned("dev"), _pinned("docs")
+    runtime, dev = _pinned("runtime"), _pinned("dev")
     assert runtime.items() <= dev.items()
-    assert {name: docs[name] for name in docs.keys() & dev.keys()}.items() <= dev.items()
+    for other in (_pinned("docs"), _pinned("mutants")):
+        assert {name: other[name] for name in other.keys() & dev.keys()}.items() <= dev.items()
 
 
 def test_every_dependency_has_a_line_that_says_what_for() -> None:
@@ -134,18 +154,19 @@ def test_every_local_link_resolves(page: Path) -> None:
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:`|^ {4}|^\$ )make ([a-z]+)", text, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^ {4}|^\$ )make ([a-z-]+)", text, re.MULTILINE))
     assert named - _targets() == set()
 
 
 def test_the_promised_targets_exist() -> None:
     promised = {"setup", "demo", "check", "test", "proof", "bench", "docs", "lock", "clean"}
-    assert promised <= _targets()
+    assert promised | {f"test-{part}" for part in TEST_PARTS} <= _targets()
 
 
 def test_the_workflow_runs_targets_that_exist() -> None:
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     assert ".ci/run" in workflow
+    assert "make test-lowest" in workflow
     listed = re.search(r"^ +target: \[(.+)\]$", workflow, re.MULTILINE)
     assert listed is not None
     assert {"proof", "bench"} <= set(listed.group(1).split(", ")) <= _targets()
@@ -158,8 +179,24 @@ def test_the_continuous_integration_script_is_sound() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     subprocess.run(["bash", "-n", str(script)], check=True)
-    commands = re.findall(r"^make ([a-z]+)", script.read_text(encoding="utf-8"), re.MULTILINE)
-    assert commands == ["check", "test"]
+    text = script.read_text(encoding="utf-8")
+    parts = ["test-services", "test-browser", "test-wheel"]
+    assert re.findall(r"^make ([a-z-]+)", text, re.MULTILINE) == ["check", "test", *parts]
+    assert text.index("export CPZ_REQUIRE_SERVICES=1") < text.index("\nmake test")
+
+
+def test_every_test_belongs_to_one_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert set(re.findall(r'pytest .*-m "?([^"\n]+?)"?(?: tests)?$', makefile, re.MULTILINE)) == {
+        "not slow and not service and not browser",
+        "service and not slow",
+        "browser and not slow",
+        "slow",
+    }
+
+
+def test_no_generated_example_fails_by_the_clock() -> None:
+    assert settings().deadline is None
 
 
 def test_no_file_names_a_path_of_one_machine() -> None:
@@ -177,6 +214,27 @@ def test_the_search_for_private_paths_can_fail() -> None:
     assert PRIVATE_PATH.search(f"open('{home}me/x')")
     assert not PRIVATE_PATH.search(f"https://example.com{home}me")
     assert not PRIVATE_PATH.search(f"docs{home}me")
+
+
+def test_no_text_tells_anybody_to_install_another_project() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{match.group()}"
+        for path in _files()
+        for match in FOREIGN.finditer(_text(path) or "")
+    ]
+    assert found == []
+
+
+def test_the_search_for_foreign_hints_can_fail() -> None:
+    for foreign in ("pip install {}", "pip install -U '{}'", "the extra {}[serve]"):
+        assert FOREIGN.search(foreign.format("cpz"))
+    for fine in ("pip install '.[serve]'", "pip install {}-checkout", "{}_checkout.whl[serve]"):
+        assert not FOREIGN.search(fine.format("cpz"))
+
+
+def test_the_distribution_has_one_name() -> None:
+    assert PROJECT["project"]["name"] == DISTRIBUTION
+    assert PROJECT["project"]["scripts"] == {"cpz": "cpz.cli.app:main"}
 
 
 def test_no_source_file_is_over_600_lines() -> None:

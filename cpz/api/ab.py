@@ -175,7 +175,7 @@ def plan(
     Args:
         data: past units to take the baselines from, a file or a frame; with `metrics`.
         metrics: which of their columns hold what: a TOML file, or its keys as a dict.
-        kind: "mean", "proportion" or "ratio", without past units.
+        kind: of the metric, such as "mean", "proportion" or "ratio", without past units.
         baseline: the metric today, without past units.
         sd: standard deviation per unit of a mean or ratio, without past units.
         effect: relative effect to find; 0.02 is two percent more.

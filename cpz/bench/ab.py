@@ -12,12 +12,10 @@ def _prepare(sizes: Mapping[str, int], _: Path) -> Prepared:
     from cpz.bench.shopping import whole
     from cpz.data.arrays import Floats
     from cpz.evaluation.ab.analyze import analyze
-    from cpz.ingest.experiments.metrics_file import (
-        Experiment,
-        MeanMetric,
-        ProportionMetric,
-        RatioMetric,
-    )
+    from cpz.ingest.experiments.kinds.mean import MeanMetric
+    from cpz.ingest.experiments.kinds.proportion import ProportionMetric
+    from cpz.ingest.experiments.kinds.ratio import RatioMetric
+    from cpz.ingest.experiments.metrics_file import Experiment
     from cpz.ingest.experiments.units import UnitTable
 
     n = sizes["units"]

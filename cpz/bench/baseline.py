@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from cpz.bench.machine import Machine
-from cpz.bench.results import BenchResult
+from cpz.bench.results import BenchResult, Figure
 from cpz.data.errors import DataError, NotFoundError, UsageError, WorkspaceError
 from cpz.data.manifest import encode
 from cpz.data.workspace import write_atomically
@@ -94,18 +94,20 @@ def save_baseline(path: Path, result: BenchResult, sizes: dict[str, dict[str, in
         version=result.version,
         machine=result.machine,
         sizes=sizes,
-        figures={
-            name: BaselineFigure(
-                ratio=round(figure.ratio, 4),
-                ratio_low=round(figure.ratio_low, 4),
-                ratio_high=round(figure.ratio_high, 4),
-                n_pairs=figure.n_pairs,
-                peak_mb=round(figure.peak_mb, 1),
-            )
-            for name, figure in result.figures.items()
-        },
+        figures={name: baseline_figure(figure) for name, figure in result.figures.items()},
     )
     write_atomically(path, encode(baseline))
+
+
+def baseline_figure(figure: Figure) -> BaselineFigure:
+    """Return what a later or another figure is compared with."""
+    return BaselineFigure(
+        ratio=round(figure.ratio, 4),
+        ratio_low=round(figure.ratio_low, 4),
+        ratio_high=round(figure.ratio_high, 4),
+        n_pairs=figure.n_pairs,
+        peak_mb=round(figure.peak_mb, 1),
+    )
 
 
 def require_writable(path: Path) -> None:

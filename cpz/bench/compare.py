@@ -14,7 +14,8 @@ Conversely a true slowdown s is called where s * (lower / median) / (upper / med
 baseline) > margin, so intervals of relative half-widths a and b show every slowdown above
 margin * (1 + b) / (1 - a): 1.21 with both at 4 %. This number is reported as `detects`; where it is
 above `WANTED` the verdict is "too noisy", never "ok". On another machine than the baseline's the
-margin is wider, and what must be seen grows by as much.
+margin is wider, and what must be seen grows by as much. Another cpz that is measured in turn is on
+this machine, so there the narrow margin holds.
 """
 
 from dataclasses import replace

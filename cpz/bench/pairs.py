@@ -20,12 +20,6 @@ class Pairs:
     work_s: tuple[float, ...]
     calibration_s: tuple[float, ...]
 
-    @property
-    def ratios(self) -> tuple[float, ...]:
-        """Return work over calibration, pair by pair."""
-        pairs = zip(self.work_s, self.calibration_s, strict=True)
-        return tuple(work / calibration for work, calibration in pairs)
-
 
 @dataclass(frozen=True, slots=True)
 class Turns:

@@ -1,9 +1,13 @@
 """What a run of a suite finds. Light: no library that does the work is imported."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from cpz.bench.machine import Machine
+
+#: What follows a workload's name where its memory is meant, not its time.
+PEAK = "_peak_mb"
 
 
 class Verdict(StrEnum):
@@ -105,6 +109,8 @@ class BenchResult:
         figures: by workload.
         baseline: the file compared with, or null.
         machine_differences: what differs from where the baseline was measured.
+        against: the interpreter whose cpz was measured in turn, or null.
+        unmeasured: workloads that the other cpz cannot run, and why; they are not compared.
     """
 
     suite: str
@@ -115,3 +121,29 @@ class BenchResult:
     figures: dict[str, Figure]
     baseline: str | None = None
     machine_differences: tuple[str, ...] = ()
+    against: str | None = None
+    unmeasured: dict[str, str] = field(default_factory=dict)
+
+    def relative(self, name: str) -> float:
+        """Return a figure of a compared result, divided by the baseline's.
+
+        Args:
+            name: one of `relative_figures`.
+
+        Raises:
+            ValueError: the result was not compared.
+        """
+        figure = self.figures[name.removesuffix(PEAK)]
+        compared = figure.memory if name.endswith(PEAK) else figure.time
+        if compared is None:
+            raise ValueError(f"{name}: the result was not compared with a baseline")
+        return compared.relative
+
+
+def relative_figures(workloads: Iterable[str]) -> tuple[str, ...]:
+    """Return what a limit may name: each workload for its time, and with a suffix for its memory.
+
+    >>> relative_figures(["train"])
+    ('train', 'train_peak_mb')
+    """
+    return tuple(name + suffix for name in workloads for suffix in ("", PEAK))

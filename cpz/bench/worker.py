@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -49,11 +50,29 @@ def run_apart(task: Task) -> Measured:
     Raises:
         subprocess.CalledProcessError: the process failed; its traceback stands on stderr.
     """
+    return ask(task, [sys.executable, "-P", "-m", "cpz.bench.worker"], one_thread())
+
+
+def ask(
+    task: Task, command: Sequence[str], environment: Mapping[str, str], stderr: int | None = None
+) -> Measured:
+    """Give a task to a process that runs `main`, and return what it measured.
+
+    Args:
+        task: what to measure.
+        command: starts the process.
+        environment: its environment.
+        stderr: as of `subprocess.run`; None leaves what it says on this process's own.
+
+    Raises:
+        subprocess.CalledProcessError: the process failed.
+    """
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "cpz.bench.worker"],
+        command,
         input=msgspec.json.encode(task),
         stdout=subprocess.PIPE,
-        env=one_thread(),
+        stderr=stderr,
+        env=environment,
         check=True,
     )
     return msgspec.json.decode(done.stdout, type=Measured)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import polars as pl
 
 from cpz.data import keyed
@@ -16,7 +17,8 @@ from cpz.data.dataset import Dataset
 from cpz.data.workspace import Workspace
 from cpz.evaluation.ab.analyze import AnalysisConfig, analyze
 from cpz.evaluation.ab.results import Comparison, ExperimentResult
-from cpz.ingest.experiments.metrics_file import Experiment, columns_of, experiment_of
+from cpz.ingest.experiments.kinds.metric import Metric
+from cpz.ingest.experiments.metrics_file import Experiment, experiment_of
 from cpz.ingest.experiments.units import UnitTable, unit_table
 from cpz.rehearsal.arms import Arm
 from cpz.simulator.run import SimulationConfig, simulate
@@ -228,11 +230,7 @@ def true_effects(
     """Return each metric's exact effect on all shoppers, both variants known for each."""
     found: dict[str, TrueEffect] = {}
     for name, metric in experiment.metrics.items():
-        read = columns_of(metric)
-        control, treatment = (
-            _value(both, variant, read.numerator, read.denominator)
-            for variant in ("control", "treatment")
-        )
+        control, treatment = (_value(both, variant, metric) for variant in ("control", "treatment"))
         comparison = analysis.metrics[name]["treatment"]
         found[name] = TrueEffect(
             control=control,
@@ -244,10 +242,21 @@ def true_effects(
     return found
 
 
-def _value(both: pl.DataFrame, variant: str, numerator: str, denominator: str | None) -> float:
-    top = int(both[f"{variant}.{numerator}"].sum())
-    bottom = len(both) if denominator is None else int(both[f"{variant}.{denominator}"].sum())
-    return top / bottom if bottom else math.nan
+def _value(both: pl.DataFrame, variant: str, metric: Metric) -> float:
+    """Return a metric of all shoppers under one variant's policy."""
+
+    def total(column: str | None) -> float:
+        if column is None:
+            return len(both)
+        made = metric.made.get(column)
+        values = both[f"{variant}.{made.source if made else column}"].to_numpy()
+        if made:
+            values = made.make(values)
+        # whole numbers add up as such, others without a rounding between
+        return int(values.sum()) if np.issubdtype(values.dtype, np.integer) else math.fsum(values)
+
+    bottom = total(metric.columns.denominator)
+    return total(metric.columns.numerator) / bottom if bottom else math.nan
 
 
 def _covers(comparison: Comparison, effect: float) -> bool:

@@ -42,17 +42,12 @@ def test_turns_alternate_after_warming_up(machine: FakeMachine) -> None:
     found = measure(machine.prepared, Turns(n_units=3, n_pairs=2))
     assert machine.calls == "wc" + "wcwcwc" * 2
     assert found == Pairs((9.0, 9.0), (6.0, 6.0))
-    assert found.ratios == (1.5, 1.5)
 
 
 def test_planted_units_are_done_twice_and_counted(machine: FakeMachine) -> None:
     found = measure(machine.prepared, Turns(n_units=10, n_pairs=1, n_planted=3))
     assert machine.calls == "wc" + "wcw" * 3 + "wc" * 7
     assert found == Pairs((13 * 3.0,), (10 * 2.0,))
-
-
-def test_ratios_go_pair_by_pair() -> None:
-    assert Pairs((2.0, 9.0), (4.0, 3.0)).ratios == (0.5, 3.0)
 
 
 def test_processor_time_counts_children_and_not_waiting() -> None:

@@ -9,9 +9,10 @@ from cpz.bench import suite
 from cpz.bench.baseline import Baseline, BaselineFigure
 from cpz.bench.compare import MARGIN
 from cpz.bench.machine import Machine, this_machine
+from cpz.bench.pooling import figure_of
 from cpz.bench.registry import SMOKE, find_workload
 from cpz.bench.results import Verdict
-from cpz.bench.suite import SuiteConfig, figure_of, run_suite
+from cpz.bench.suite import SuiteConfig, run_suite
 from cpz.bench.worker import Measured, Task, run_apart
 
 
@@ -46,6 +47,12 @@ def test_figures_pool_the_pairs_of_all_runs() -> None:
     assert found.n_pairs == 30
     assert found.ratio == pytest.approx(1.5, abs=0.02)
     assert found.peak_mb == 110.0
+
+
+def test_ratios_go_pair_by_pair() -> None:
+    # 1/2 and 3 in turn: their median is 7/4, the ratio of the sums would be 11/7
+    found = figure_of(SMOKE[0], [Measured((2.0, 9.0) * 4, (4.0, 3.0) * 4, 100.0)])
+    assert (found.ratio, found.ratio_low, found.ratio_high) == (1.75, 0.5, 3.0)
 
 
 def test_clean_runs_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,8 +124,8 @@ def test_thirty_percent_more_work_is_caught_and_none_is_not(name: str) -> None:
     workload = find_workload(name)
     clean = figure_of(workload, [suite.measure_apart(workload) for _ in range(3)])
     base = BaselineFigure(clean.ratio, clean.ratio_low, clean.ratio_high, clean.n_pairs, 1e9)
-    again = suite.measure_and_compare(workload, SuiteConfig(), base, MARGIN)
-    slower = suite.measure_and_compare(workload, SuiteConfig(planted=0.3), base, MARGIN)
+    again = suite.measure_and_compare(workload, SuiteConfig(), lambda: base)
+    slower = suite.measure_and_compare(workload, SuiteConfig(planted=0.3), lambda: base)
     assert again.time is not None
     assert slower.time is not None
     assert again.time.verdict is not Verdict.SLOWER

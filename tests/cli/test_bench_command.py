@@ -9,7 +9,10 @@ import jsonschema
 import pytest
 
 from cpz.bench import suite
+from cpz.bench.base import Base, UnmeasurableError
 from cpz.bench.worker import Measured, Task
+from cpz.bench.workload import Workload
+from cpz.cli.bench import runs
 
 Cli = Callable[..., Any]
 
@@ -117,6 +120,25 @@ def test_fail_on_is_relative_to_the_baseline(
     assert gates(ran)[limit] == ("fail" if code else "pass")
 
 
+def test_another_cpz_that_cannot_run_a_workload_is_no_pass(
+    cli: Cli, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(_: Base, workload: Workload) -> Measured:
+        if workload.name == "serve":
+            raise UnmeasurableError("No module named 'cpz.serving'")
+        return workers(Task(workload.name, workload.n_units, workload.n_pairs))
+
+    monkeypatch.setattr(Base, "measure", measure)
+    monkeypatch.setattr(runs, "find_base", Base)
+    ran = cli("bench", "--against", "python-before", "--fail-on", "serve>2", "--json")
+    assert ran.code == 1
+    assert (gates(ran)["serve"], gates(ran)["serve>2"]) == ("no data", "fail")
+    assert gates(ran)["train"] == "pass"
+    assert any("cpz.serving" in words for words in ran.json["warnings"])
+    assert ran.result["against"] == "python-before"
+    assert "not compared" in cli("bench", "--against", "python-before").out
+
+
 def test_tables_for_people(cli: Cli, saved: Path, workers: Workers) -> None:
     workers.factor["ab"] = 1.5
     ran = cli("bench", "--baseline", saved)
@@ -148,6 +170,9 @@ def test_a_baseline_of_another_suite_is_refused_before_measuring(
     [
         (("--suite", "smok"), (2, "smok")),
         (("--fail-on", "train>1.2"), (2, "baseline")),
+        (("--against", "no-such-python"), (5, "no-such-python")),
+        (("--against", "false"), (2, "imports no cpz")),
+        (("--against", "python", "--baseline", "none.json"), (2, "exclude each other")),
         (("--fail-on", "trian>1.2"), (2, "trian")),
         (("--fail-on", "train"), (2, "train")),
         (("--baseline", "none.json"), (5, "none.json")),

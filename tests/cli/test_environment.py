@@ -36,8 +36,9 @@ from cpz.cli.machine.environment import (
     usable_cores,
     usable_memory_bytes,
 )
+from cpz.cli.shell.installation import DISTRIBUTION
 
-NUMPY = Requirement("numpy", "2.0")
+NUMPY = Requirement("numpy", "2.0.2")
 OPTUNA = Requirement("optuna", "4", "tune")
 
 
@@ -57,15 +58,16 @@ def test_python_range_has_both_ends(running: tuple[int, ...], status: str) -> No
 
 def test_the_supported_range_is_the_one_that_is_packaged() -> None:
     low, high = environment.PYTHON_FROM, environment.PYTHON_BELOW
-    declared = set(metadata("cpz")["Requires-Python"].split(","))
+    declared = set(metadata(DISTRIBUTION)["Requires-Python"].split(","))
     assert declared == {f">={low[0]}.{low[1]}", f"<{high[0]}.{high[1]}"}
 
 
 @pytest.mark.parametrize(
     ("wanted", "found", "status"),
     [
-        (NUMPY, "2.0", "ok"),
-        (NUMPY, "2.0.1", "ok"),
+        (NUMPY, "2.0.2", "ok"),
+        (NUMPY, "2.1", "ok"),
+        (NUMPY, "2.0.1", "failed"),
         (NUMPY, "10.0", "ok"),
         (NUMPY, "1.26.4", "failed"),
         (NUMPY, None, "failed"),
@@ -79,7 +81,7 @@ def test_package_rule(wanted: Requirement, found: str | None, status: str) -> No
 
 
 def test_the_fix_names_the_extra_that_holds_the_package() -> None:
-    assert "cpz[tune]" in check_package(OPTUNA, "3.6").fix
+    assert ".[tune]" in check_package(OPTUNA, "3.6").fix
     assert "[" not in check_package(NUMPY, None).fix
 
 

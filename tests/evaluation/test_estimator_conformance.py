@@ -225,3 +225,15 @@ def test_parameters_not_taken_change_nothing(estimator: Estimator, draw_log: Dra
             == estimator.influence(log, UNMODIFIED).estimate
         )
         assert same == (name not in estimator.takes)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: e.name)
+def test_an_outcome_model_is_asked_for_where_it_is_needed(
+    estimator: Estimator, draw_log: Draw
+) -> None:
+    without = replace(draw_log(300, 6), q_taken=None, q_policy=None)
+    if estimator.needs_q_hat:
+        with pytest.raises(UsageError):
+            estimator.influence(without, UNMODIFIED)
+    else:
+        assert np.isfinite(estimator.influence(without, UNMODIFIED).estimate)

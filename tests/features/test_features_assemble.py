@@ -220,3 +220,19 @@ def test_at_least_a_dozen_features_with_distinct_names() -> None:
     names = [feature.name for feature in FEATURES]
     assert len(names) == len(set(names)) >= 12
     assert not any(feature.is_sensitive or feature.column in SENSITIVE for feature in FEATURES)
+
+
+def test_an_unknown_option_is_named_with_its_first_row(tmp_path: Path) -> None:
+    """Rows 2 and 3 of 3, counted from 1."""
+    dataset = imported(tmp_path, {"decisions": log(action=["a", "q", "z"])})
+    with pytest.raises(DataError, match=r"2 of 3 .*first: row 2, 'q'"):
+        decision_batch(dataset, "payment")
+
+
+def test_numbers_flags_and_texts_are_inputs_and_lists_are_none(tmp_path: Path) -> None:
+    context = {"n": [1, 2, 3], "flag": [True, False, True], "text": ["x", "y", "z"]}
+    lists = {"many": [["a"], ["b"], []]}
+    dataset = imported(
+        tmp_path, {"decisions": log(**context, **lists)}, decisions=(*context, *lists)
+    )
+    assert decision_batch(dataset, "payment").context.columns == list(context)

@@ -1,14 +1,18 @@
 """Milestones: read from the steps that sessions entered, mended by what they bought."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
 import pytest
 
 from cpz.data.dataset import Dataset
+from cpz.data.policy import Visits
 from cpz.data.workspace import Workspace
 from cpz.features.assemble import decision_batch
+from cpz.features.decision_batch import DecisionBatch
 from cpz.features.milestones import Milestones, milestones
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario.loading import load_scenario
@@ -63,6 +67,76 @@ def test_who_bought_has_passed_whatever_was_lost(tmp_path: Path) -> None:
     bought = batch.reward > 0
     assert found.passed[bought].all()
     assert found.reached[bought].all()
+
+
+def rows(*events: tuple[int, str, str, str | None, int]) -> pl.DataFrame:
+    """Return events: session, type, step, option, when."""
+    names = ("session_id", "type", "step", "option", "occurred_at")
+    return pl.DataFrame(events, schema=names, orient="row")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """As much of a dataset as milestones are read from."""
+
+    events: pl.DataFrame
+
+    def has(self, name: str) -> bool:
+        return name == "events"
+
+    def frame(self, name: str) -> pl.DataFrame:
+        assert name == "events"
+        return self.events
+
+
+def by_hand(events: pl.DataFrame) -> Milestones | str:
+    """Return what three sessions without a purchase came to at the payment step."""
+    batch = DecisionBatch(
+        placement="payment",
+        ids=pl.DataFrame({"session_id": [1, 2, 3]}),
+        visits=Visits("payment", ("card",), np.ones((3, 1), dtype=np.bool_), pl.DataFrame()),
+        action=None,
+        propensity=None,
+        reward=np.zeros(3),
+        position=None,
+        unit=np.arange(3),
+    )
+    return milestones(cast("Dataset", Log(events)), batch)
+
+
+ENTERED = (
+    (1, "step_entered", "payment", None, 10),
+    (1, "step_entered", "confirm", None, 20),
+    (2, "step_entered", "payment", None, 10),
+)
+
+
+def test_only_entering_a_step_is_coming_to_it() -> None:
+    others = [(2, "left", "confirm", None, 30), (3, "tip_shown", "payment", None, 10)]
+    found = by_hand(rows(*ENTERED, *others))
+    assert isinstance(found, Milestones)
+    assert found.reached.tolist() == [True, True, False]
+    assert found.passed.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("step", ["payment", "confirm"])
+def test_a_step_that_nobody_entered_has_no_milestones(step: str) -> None:
+    found = by_hand(rows(*(event for event in ENTERED if event[2] != step)))
+    assert isinstance(found, str)
+    assert "no session entered" in found
+
+
+def test_the_first_choice_is_the_earliest_whatever_the_order_of_rows() -> None:
+    chosen = [
+        (1, "option_selected", "payment", "later", 16),
+        (1, "option_selected", "payment", "first", 15),
+        (1, "option_selected", "shipping", "express", 5),
+        (1, "payment_declined", "payment", "declined", 14),
+        (2, "option_selected", "payment", "only", 15),
+    ]
+    found = by_hand(rows(*ENTERED, *chosen))
+    assert isinstance(found, Milestones)
+    assert found.chosen.to_list() == ["first", "only", ""]
 
 
 def test_why_there_are_none(log: Dataset, tmp_path: Path) -> None:

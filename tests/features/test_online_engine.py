@@ -1,5 +1,7 @@
 """The online engine against the batch engine, cell by cell, in any order of arrival."""
 
+from itertools import permutations
+
 import numpy as np
 import polars as pl
 import pytest
@@ -19,7 +21,7 @@ from cpz.features.declarations import (
 )
 from cpz.features.history import microseconds, sort_events
 from cpz.features.online import OnlineFeatures, event_rows, fact_cells
-from cpz.features.shopper_state import Event, EventPlan, ShopperState
+from cpz.features.shopper_state import Event, EventPlan, ShopperState, Track
 
 SECOND = 1_000_000
 T0 = 1_700_000_000 * SECOND
@@ -183,6 +185,53 @@ def test_repeated_events_count_once_in_both_engines() -> None:
     expected = event_features(sort_events(events), SHORT, shopper, t)
     assert expected["spend_all"].to_list() == [12, 12]
     assert online.frame(shopper, t).equals(expected)
+
+
+def test_equal_times_are_ordered_by_arrival_then_id_whatever_came_first() -> None:
+    """Ids 8, 2 and 5 of one moment; 5 arrived first, then 2 and 8 at once: 8 is the latest."""
+    events = [
+        Event(T0, T0 + at, i, "purchased", option=str(i)) for i, at in ((8, 2), (2, 2), (5, 1))
+    ]
+    for order in permutations(events):
+        state = ShopperState(EventPlan(SHORT))
+        for found in order:
+            state.add(found)
+        values = dict(zip(state.plan.names, state.values(T0 + SECOND), strict=True))
+        assert values["last_all"] == "8"
+        early = dict(zip(state.plan.names, state.values(T0 + 2), strict=True))
+        assert early["last_all"] == "5"
+
+
+def test_compaction_keeps_all_from_the_first_event_in_flight_on() -> None:
+    """Of events at 0, 1, 2 and 3, that at 1 arrives after `safe`: only 0 is sure to be old."""
+    track = Track()
+    for at, received in ((0, 0), (1, 90), (2, 2), (3, 95)):
+        track.add(Event(at, received, at, "purchased", amount_minor=10 + at))
+    assert track.drop_before(50, 60, ("amount_minor",)) == []  # one stays as the latest
+    assert [event.occurred_us for event in track.events] == [0, 1, 2, 3]
+    dropped = track.drop_before(50, 91, ("amount_minor",))
+    assert [event.occurred_us for event in dropped] == [0, 1]
+    assert track.occurred == [2, 3]
+    assert (track.n_dropped, track.sum_dropped) == (2, {"amount_minor": 21})
+    assert track.count(None, 96) == 4
+    assert track.count(3, 96) == 1
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "window_s", "expected"),
+    [
+        (Aggregation.COUNT, None, True),
+        (Aggregation.SUM, None, True),
+        (Aggregation.COUNT, 10, False),
+        (Aggregation.LAST, None, False),
+    ],
+)
+def test_old_events_are_needed_by_counts_and_sums_without_a_window(
+    aggregation: Aggregation, window_s: int | None, expected: bool
+) -> None:
+    plan = EventPlan([feature("x", aggregation, window_s, "amount_minor")])
+    assert plan.counts_all_history is expected
+    assert plan.longest_us == (window_s or 0) * SECOND
 
 
 def test_rows_without_event_id_are_all_new() -> None:

@@ -128,6 +128,8 @@ def test_what_has_no_milestones_of_its_own_is_fitted_to_the_rewards() -> None:
     few = made.batch.take(np.arange(200))
     cut = Milestones(made.found.reached[:200], made.found.passed[:200], made.found.chosen[:200])
     assert "fewer than" in labels_from(few, cut, config).why
+    same = replace(made.batch, reward=made.found.passed.astype(np.float64))
+    assert "same reward" in labels_from(same, made.found, config).why
     everywhere = np.ones(N, dtype=np.bool_)
     everyone = Milestones(everywhere, everywhere, made.found.chosen)
     assert "nobody left" in labels_from(made.batch, everyone, config).why

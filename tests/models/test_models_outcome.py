@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,6 +10,7 @@ from cpz.data.policy import Visits
 from cpz.features.decision_batch import DecisionBatch
 from cpz.models.fitting import TreeConfig, fit_outcome, outcome_fit, q_hat_fit
 from cpz.models.option_inputs import OptionInput, applicable, option_matrix
+from cpz.models.outcome import _Design, read_inputs
 
 OPTIONS = ("a", "b", "c")
 TREES = TreeConfig(n_trees=60)
@@ -169,3 +172,34 @@ def test_option_inputs_that_never_hold_are_left_out() -> None:
     context = pl.DataFrame({"last_payment_method": ["card"]})
     assert applicable(context, ("none", "voucher")) == ()
     assert not OptionInput("x", "last_payment_method", "equals").values(context, "none").any()
+
+
+def test_the_shown_option_is_its_code_and_an_unknown_one_is_missing() -> None:
+    batch = synthetic(60, n_positions=2)
+    design = _Design(read_inputs(batch), batch.context[:3])
+    found = design.shown(np.array([0, 2, -1]), np.array([1, -1, 0]))
+    np.testing.assert_array_equal(found[:, -2], [0.0, 2.0, np.nan])
+    np.testing.assert_array_equal(found[:, -1], [1.0, np.nan, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("n", "per_leaf", "per_group"),
+    [(200, 5, 5), (1_199, 5, 5), (1_200, 6, 6), (10_000, 50, 50), (20_000, 50, 100)],
+)
+def test_leaves_hold_one_row_in_two_hundred(n: int, per_leaf: int, per_group: int) -> None:
+    found = TREES.parameters(read_inputs(synthetic(60)), n)
+    assert found["min_data_in_leaf"] == per_leaf
+    assert found["min_data_per_group"] == per_group
+
+
+@pytest.mark.parametrize(("n_more", "share"), [(6, 1.0), (7, 0.5), (8, 0.5)])
+def test_trees_draw_half_of_ten_inputs_and_more(n_more: int, share: float) -> None:
+    """Beside the two of the context and the option's code."""
+    batch = synthetic(60)
+    context = batch.context.with_columns(
+        **{f"x{i}": pl.Series(np.arange(60) + i) for i in range(n_more)}
+    )
+    visits = Visits("p", OPTIONS, batch.visits.eligible, context)
+    inputs = read_inputs(replace(batch, visits=visits))
+    assert len(inputs.columns) == 3 + n_more
+    assert TREES.parameters(inputs, 60)["feature_fraction"] == share

@@ -7,6 +7,7 @@ import typer
 
 from cpz.cli.shell.options import DEFAULT_JOBS, JobsOption, ScenarioOption, SeedOption, SetOption
 from cpz.evaluation.ab.request import AnalysisRequest, PlanRequest
+from cpz.ingest.experiments.kinds.registry import names_by_hand
 
 Alpha = Annotated[
     float, typer.Option("--alpha", min=0.0001, max=0.5, help="Family-wise error rate, two-sided.")
@@ -41,9 +42,9 @@ class AnalyzeArguments(AnalysisRequest):
 class PlanArguments(PlanRequest):
     """What `cpz ab plan` was asked."""
 
-    kind: Annotated[
-        str, typer.Option("--kind", help="mean, proportion or ratio, without a file.")
-    ] = "proportion"
+    kind: Annotated[str, typer.Option("--kind", help=f"{names_by_hand()}, without a file.")] = (
+        "proportion"
+    )
     baseline: Annotated[
         float | None, typer.Option("--baseline", help="The metric today, without a file.")
     ] = None

@@ -19,12 +19,20 @@ def bench(
     save: Annotated[
         Path | None, typer.Option("--save", help="Write the figures as a baseline.")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="PYTHON",
+            help="Measure the cpz that this Python imports in turn, and compare; slower fails.",
+        ),
+    ] = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             "--fail-on",
             metavar="LIMIT",
-            help="'train>1.2': times the baseline; needs --baseline; may be repeated.",
+            help="'train>1.2': times the baseline; needs --baseline or --against; may be repeated.",
         ),
     ] = None,
     runs: Annotated[
@@ -38,10 +46,12 @@ def bench(
     Examples:
         cpz bench --suite smoke --save before.json --runs 3
         cpz bench --suite smoke --baseline before.json
+        cpz bench --against ../before/.venv/bin/python --runs 2
         cpz bench --baseline before.json --fail-on 'train>1.2' --fail-on 'serve_peak_mb>1.5' --json
     """
     from cpz.cli.bench.runs import BenchArguments, run_bench
     from cpz.report.content.bench import bench_blocks
 
-    outcome, result = run_bench(BenchArguments(suite, baseline, save, tuple(fail_on or ()), runs))
+    limits = tuple(fail_on or ())
+    outcome, result = run_bench(BenchArguments(suite, baseline, against, save, limits, runs))
     return finish(outcome, json, bench_blocks(result))

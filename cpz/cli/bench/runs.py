@@ -1,18 +1,20 @@
 """Run a suite of benchmarks and show it. The command imports this module late."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from cpz.bench.baseline import read_baseline, require_writable, save_baseline
-from cpz.bench.limit import Limit, read_limit, relative_figure
+from cpz.bench.base import Base, find_base
+from cpz.bench.baseline import Baseline, read_baseline, require_writable, save_baseline
 from cpz.bench.registry import find_suite, suite_digest
-from cpz.bench.results import BenchResult, Verdict
+from cpz.bench.results import PEAK, BenchResult, Verdict, relative_figures
 from cpz.bench.suite import SuiteConfig, run_suite, sizes_of
 from cpz.cli.shell.outcome import Outcome, Output
 from cpz.cli.shell.progress import progress_bar
 from cpz.data.errors import UsageError
 from cpz.report.gate import Gate
+from cpz.serving.load.limit import Limit, read_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class BenchArguments:
 
     suite: str
     baseline: Path | None
+    against: Path | None
     save: Path | None
     fail_on: tuple[str, ...]
     runs: int = 1
@@ -30,22 +33,20 @@ def run_bench(arguments: BenchArguments) -> tuple[Outcome, BenchResult]:
     """Check all that was asked, then measure, compare and save."""
     workloads = find_suite(arguments.suite)
     names = [entry.name for entry in workloads]
-    limits = [read_limit(text, names) for text in arguments.fail_on]
-    path = arguments.baseline
-    if limits and path is None:
-        raise UsageError(
-            f"--fail-on {arguments.fail_on[0]!r} compares with a baseline, and none was given",
-            hint="name one with --baseline, or make one with --save",
-        )
-    digest = suite_digest(workloads)
-    baseline = read_baseline(path, arguments.suite, digest, names) if path else None
+    figures = relative_figures(names)
+    limits = [read_limit(text, figures, "train>1.2") for text in arguments.fail_on]
+    against = _against(arguments, suite_digest(workloads), names)
     if arguments.save is not None:
         require_writable(arguments.save)
     with progress_bar("bench", len(workloads)) as advance:
         config = SuiteConfig(arguments.suite, arguments.runs)
-        result = run_suite(config, baseline, lambda _: advance(1))
-    if path is not None:
-        result = replace(result, baseline=str(path))
+        result = run_suite(config, against, lambda _: advance(1))
+    path, python = arguments.baseline, arguments.against
+    result = replace(
+        result,
+        baseline=None if path is None else str(path),
+        against=None if python is None else str(python),
+    )
     outputs: tuple[Output, ...] = ()
     if arguments.save is not None:
         save_baseline(arguments.save, result, sizes_of(workloads))
@@ -53,7 +54,7 @@ def run_bench(arguments: BenchArguments) -> tuple[Outcome, BenchResult]:
     outcome = Outcome(
         "bench",
         result,
-        inputs=() if path is None else (str(path),),
+        inputs=tuple(str(named) for named in (path, python) if named is not None),
         gates=gates(result) + limit_gates(result, limits),
         warnings=warnings(result),
         outputs=outputs,
@@ -61,24 +62,46 @@ def run_bench(arguments: BenchArguments) -> tuple[Outcome, BenchResult]:
     return outcome, result
 
 
+def _against(
+    arguments: BenchArguments, digest: str, names: Sequence[str]
+) -> Baseline | Base | None:
+    """Return what to compare with, checked before a second is measured."""
+    if arguments.baseline is not None and arguments.against is not None:
+        raise UsageError(
+            "--baseline and --against exclude each other",
+            hint="--baseline compares with a file, --against with another cpz on this machine",
+        )
+    if arguments.against is not None:
+        return find_base(arguments.against)
+    if arguments.baseline is not None:
+        return read_baseline(arguments.baseline, arguments.suite, digest, names)
+    if arguments.fail_on:
+        raise UsageError(
+            f"--fail-on {arguments.fail_on[0]!r} compares with a baseline, and none was given",
+            hint="name one with --baseline, or another cpz with --against",
+        )
+    return None
+
+
 def gates(result: BenchResult) -> tuple[Gate, ...]:
     """Return a gate for each figure's time and one for its memory; none without a baseline."""
-    found = []
+    found = [Gate(name, "no data", None, None) for name in result.unmeasured]
     for name, figure in result.figures.items():
         if figure.time is not None:
             status = _STATUS[figure.time.verdict]
             found.append(Gate(name, status, figure.time.low, figure.time.margin))
         if figure.memory is not None:
             status = _STATUS[figure.memory.verdict]
-            found.append(Gate(f"{name}_peak_mb", status, figure.peak_mb, figure.memory.limit_mb))
+            found.append(Gate(f"{name}{PEAK}", status, figure.peak_mb, figure.memory.limit_mb))
     return tuple(found)
 
 
 def limit_gates(result: BenchResult, limits: list[Limit]) -> tuple[Gate, ...]:
-    """Return a gate for each `--fail-on`."""
+    """Return a gate for each `--fail-on`; a limit on what could not be compared is broken."""
     found = []
     for limit in limits:
-        value = relative_figure(result, limit.figure)
+        is_known = limit.figure.removesuffix(PEAK) not in result.unmeasured
+        value = result.relative(limit.figure) if is_known else None
         found.append(Gate(limit.text, "fail" if limit.fails(value) else "pass", value, limit.value))
     return tuple(found)
 
@@ -89,6 +112,10 @@ def warnings(result: BenchResult) -> tuple[str, ...]:
         f"{name}: {figure.time.reason}"
         for name, figure in result.figures.items()
         if figure.time is not None and figure.time.verdict is Verdict.TOO_NOISY
+    ]
+    found += [
+        f"{name}: not compared, for the other cpz cannot run it: {reason}"
+        for name, reason in result.unmeasured.items()
     ]
     if result.machine_differences:
         found.append(

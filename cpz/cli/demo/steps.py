@@ -72,7 +72,7 @@ def load(name: str, seed: int, root: Path) -> tuple[Outcome, LoadResult]:
     """Serve the model on a free port of this machine and load it with the dataset's visits.
 
     Raises:
-        UsageError: the packages of the extra `cpz[serve]` are not installed.
+        UsageError: the packages of the extra `serve` are not installed.
     """
     with _server(name, root) as url:
         arguments = LoadArguments(

@@ -16,6 +16,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
+from cpz.cli.shell.installation import DISTRIBUTION, install_command
+
 Status = Literal["ok", "warning", "failed"]
 Release = tuple[int, ...]
 
@@ -143,7 +145,7 @@ def parse_requirement(line: str) -> Requirement:
 def requirements() -> tuple[Requirement, ...]:
     """Return what the installed cpz declares, or nothing where it runs uninstalled."""
     try:
-        return tuple(parse_requirement(line) for line in requires("cpz") or ())
+        return tuple(parse_requirement(line) for line in requires(DISTRIBUTION) or ())
     except PackageNotFoundError:
         return ()
 
@@ -220,8 +222,7 @@ def check_package(wanted: Requirement, found: str | None) -> Check:
     """Check one dependency; one that belongs to an extra may be missing, but not too old."""
     id = f"package:{wanted.name}"
     expected = f">= {wanted.minimum}" if wanted.minimum else "any version"
-    target = f"cpz[{wanted.extra}]" if wanted.extra else "cpz"
-    fix = f"pip install --upgrade '{target}'"
+    fix = install_command(wanted.extra)
     if found is None and wanted.extra:
         return Check(id, "ok", "not installed", f"{expected} for the extra {wanted.extra!r} only")
     if found is None:

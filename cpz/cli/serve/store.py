@@ -5,6 +5,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from cpz.cli.serve.arguments import ServeArguments
+from cpz.cli.shell.installation import install_command
 from cpz.cli.shell.outcome import Outcome
 from cpz.data.errors import UsageError, WorkspaceError
 from cpz.data.workspace import Workspace, check_name
@@ -16,12 +17,10 @@ from cpz.serving.outcomes import ServeResult
 from cpz.serving.served_model import ServedModel
 from cpz.serving.store import MemoryStore, Store, StoreUnavailableError
 
-EXTRA_HINT = "install them with: pip install 'cpz[serve]'"
-
 
 def missing_extra(error: ImportError) -> UsageError:
     """Return the error for a package of the extra that is not installed."""
-    return UsageError(f"cpz serve and cpz load need {error.name}", hint=EXTRA_HINT)
+    return UsageError(f"cpz serve and cpz load need {error.name}", hint=install_command("serve"))
 
 
 def key_space(arguments: ServeArguments, decider: Decider, workspace: Workspace) -> KeySpace:

@@ -10,14 +10,13 @@ from cpz.evaluation.ab.arm import (
     adjusted_arm,
     adjusted_shape,
     fit_adjustment,
-    needs,
     plain_arm,
     plain_shape,
 )
 from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.evaluation.ab.difference import Test, TestSettings, absolute, quantile, relative
 from cpz.evaluation.ab.holm import holm, holm_levels
-from cpz.evaluation.ab.moments import Collected, collect
+from cpz.evaluation.ab.moments import Collected
 from cpz.evaluation.ab.pivot import Pivot
 from cpz.evaluation.ab.results import (
     Adjusted,
@@ -26,6 +25,7 @@ from cpz.evaluation.ab.results import (
     ExperimentResult,
     Sequential,
 )
+from cpz.evaluation.ab.scan import scan
 from cpz.evaluation.ab.sequential import Snapshot, follow
 from cpz.evaluation.ab.skewness import (
     STRAIGHT,
@@ -37,13 +37,8 @@ from cpz.evaluation.ab.skewness import (
 )
 from cpz.evaluation.ab.srm import SampleRatio, sample_ratio
 from cpz.evaluation.ab.verdict import Evidence, Question, judge, over_time
-from cpz.ingest.experiments.metrics_file import (
-    Experiment,
-    MetricColumns,
-    MetricSpec,
-    ProportionMetric,
-    columns_of,
-)
+from cpz.ingest.experiments.kinds.metric import Metric, MetricColumns
+from cpz.ingest.experiments.metrics_file import Experiment
 from cpz.ingest.experiments.units import UnitTable
 
 POWER = 0.8
@@ -110,8 +105,7 @@ def analyze(
     The result is the same to the byte for any order of the units. Holm's family holds every metric
     without a non-inferiority margin, in every variant.
     """
-    wishes = (needs(columns_of(metric)) for metric in experiment.metrics.values())
-    data = collect(units, set[tuple[str, ...]]().union(*wishes))
+    data = scan(units, experiment)
     looks = [data.counts(look) for look in range(data.n_looks)] if config.boundary else []
     srm = sample_ratio(units.variants, data.counts(), experiment.split, looks)
     cumulative = data.cumulative() if config.boundary else None
@@ -143,11 +137,11 @@ def _measure(
     data: Collected,
     cumulative: Collected | None,
     looks: tuple[str, ...],
-    metric: MetricSpec,
+    metric: Metric,
     arm: int,
     config: AnalysisConfig,
 ) -> _Measured:
-    columns = columns_of(metric)
+    columns = metric.columns
     control, treatment = data.moments(0), data.moments(arm)
     pooled = data.moments(0, arm)
     plain = (plain_arm(control, columns), plain_arm(treatment, columns))
@@ -255,7 +249,7 @@ def _primary_p_value(found: _Measured, config: AnalysisConfig) -> float:
 
 
 def _comparison(
-    metric: MetricSpec,
+    metric: Metric,
     found: _Measured,
     step: _Step,
     srm: SampleRatio,
@@ -278,7 +272,7 @@ def _comparison(
         relative_ci=relative_ci,
         mde=mde,
         n=min(control.n, treatment.n),
-        events=_events(control, treatment) if isinstance(metric, ProportionMetric) else None,
+        events=_events(metric, control, treatment),
         has_spread=all(_has_spread(arm) for arm in (control, treatment))
         and best.se > _NO_SPREAD * max(abs(control.mean), abs(treatment.mean)),
     )
@@ -327,12 +321,8 @@ def _detectable(pivot: Pivot, se: float, alpha: float, config: AnalysisConfig) -
     return Detectable(size, size / mean if mean > 0 else math.nan, alpha)
 
 
-def _events(control: Arm, treatment: Arm) -> int:
-    """Return the smallest count of ones or zeros in a variant."""
-    counts = [
-        count
-        for arm in (control, treatment)
-        if arm.n
-        for count in (arm.mean * arm.n, (1 - arm.mean) * arm.n)
-    ]
-    return round(min(counts, default=0.0))
+def _events(metric: Metric, *arms: Arm) -> int | None:
+    """Return the smallest count of the rarer value in a variant; None where there are no two."""
+    counts = [metric.events(arm.mean, arm.n) for arm in arms]
+    known = [count for count in counts if count is not None]
+    return round(min(known)) if known else None

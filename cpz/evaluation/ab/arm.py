@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 from cpz.evaluation.ab.moments import Moments, Monomial, monomials
-from cpz.ingest.experiments.metrics_file import MetricColumns
+from cpz.ingest.experiments.kinds.metric import MetricColumns
 
 #: In how many orders a product of three factors can be written, by the number of distinct ones.
 _ORDERS = {1: 1, 2: 3, 3: 6}

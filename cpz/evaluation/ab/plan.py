@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cpz.data.errors import NotEnoughDataError, UsageError
-from cpz.evaluation.ab.arm import adjusted_arm, fit_adjustment, needs, plain_arm
+from cpz.evaluation.ab.arm import adjusted_arm, fit_adjustment, plain_arm
 from cpz.evaluation.ab.confidence_sequence import Boundary
-from cpz.evaluation.ab.moments import collect
 from cpz.evaluation.ab.power import (
     Baseline,
     Chance,
@@ -17,7 +16,9 @@ from cpz.evaluation.ab.power import (
     power,
     sample_size,
 )
-from cpz.ingest.experiments.metrics_file import Experiment, amount_unit, columns_of, kind_of
+from cpz.evaluation.ab.scan import scan
+from cpz.ingest.experiments.kinds.registry import kind_by_hand
+from cpz.ingest.experiments.metrics_file import Experiment
 from cpz.ingest.experiments.units import UnitTable
 
 
@@ -102,7 +103,7 @@ class MetricPlan:
     """One metric's plan.
 
     Attributes:
-        kind: mean, proportion or ratio.
+        kind: its name.
         baseline: its value today.
         sd: standard deviation per unit, after the covariate where there is one.
         variance_reduction: what the covariate takes off the variance; 0 without one.
@@ -166,27 +167,10 @@ def given_baseline(kind: str, mean: float, sd: float | None) -> Past:
     """Check a baseline given by hand.
 
     Raises:
-        UsageError: the spread is missing, or a value is out of range.
+        UsageError: no such kind, one that needs a past file, or a value out of range.
     """
-    if kind == "proportion":
-        if not 0 < mean < 1:
-            raise UsageError(f"baseline: expected a proportion between 0 and 1, got {mean:g}")
-        if sd is not None:
-            raise UsageError("--sd is not for a proportion", hint="it follows from --baseline")
-        return Past(Baseline("proportion", mean, math.sqrt(mean * (1 - mean))))
-    if kind not in ("mean", "ratio"):
-        raise UsageError(f"kind: expected mean, proportion or ratio, got {kind!r}")
-    if not math.isfinite(mean):
-        raise UsageError(f"baseline: expected a finite number, got {mean:g}")
-    if sd is None or not 0 < sd < math.inf:
-        raise UsageError(
-            f"--kind {kind} needs the standard deviation per unit, finite and above 0, got {sd}",
-            hint="give --sd; for a ratio that of (numerator - ratio * denominator) / "
-            "mean(denominator), or a past file",
-        )
-    if mean == 0:
-        raise UsageError("baseline: expected a value other than 0: the effect is relative to it")
-    return Past(Baseline("ratio" if kind == "ratio" else "mean", mean, sd))
+    metric = kind_by_hand(kind)
+    return Past(Baseline(metric, mean, metric.given_sd(mean, sd)))
 
 
 def past_baselines(units: UnitTable, experiment: Experiment) -> dict[str, Past]:
@@ -195,13 +179,10 @@ def past_baselines(units: UnitTable, experiment: Experiment) -> dict[str, Past]:
     Raises:
         NotEnoughDataError: fewer than two units, or a metric that is 0 or without spread.
     """
-    metrics = experiment.metrics
-    wishes = (needs(columns_of(metric)) for metric in metrics.values())
-    data = collect(units, set[tuple[str, ...]]().union(*wishes))
-    moments = data.moments(*range(len(units.variants)))
+    moments = scan(units, experiment).moments(*range(len(units.variants)))
     found = {}
-    for name, metric in metrics.items():
-        columns = columns_of(metric)
+    for name, metric in experiment.metrics.items():
+        columns = metric.columns
         plain = plain_arm(moments, columns)
         if not plain.variance > 0 or plain.mean == 0:
             raise NotEnoughDataError(
@@ -213,9 +194,9 @@ def past_baselines(units: UnitTable, experiment: Experiment) -> dict[str, Past]:
         if columns.covariate is not None:
             by = fit_adjustment(moments, columns)
             variance = adjusted_arm(moments, columns, by).variance
-        baseline = Baseline(kind_of(metric), plain.mean, math.sqrt(variance))
-        saved, unit = 1 - variance / plain.variance, amount_unit(metric)
-        found[name] = Past(baseline, saved, metric.non_inferiority, unit)
+        baseline = Baseline(metric, plain.mean, math.sqrt(variance))
+        saved = 1 - variance / plain.variance
+        found[name] = Past(baseline, saved, metric.non_inferiority, metric.amount_unit)
     return found
 
 
@@ -251,7 +232,7 @@ def _plan_metric(past: Past, config: PlanConfig, design: Design) -> MetricPlan:
     if config.days is not None and rate is not None:
         window = _window(baseline, effect, (config.days, int(config.days * rate)), design, chance)
     return MetricPlan(
-        kind=baseline.kind,
+        kind=baseline.metric.name(),
         baseline=baseline.mean,
         sd=baseline.sd,
         variance_reduction=past.variance_reduction,
@@ -268,9 +249,11 @@ def _check_effect(baseline: Baseline, effect: float | None) -> None:
     if effect is None:
         return
     after = baseline.mean * (1 + effect)
-    if baseline.kind == "proportion" and not 0 < after < 1:
+    low, high = baseline.metric.limits
+    if not low < after < high:
+        kind = baseline.metric.name()
         raise UsageError(
-            f"effect {effect:+g}: would make a proportion of {baseline.mean:g} into {after:g}",
+            f"effect {effect:+g}: would make a {kind} of {baseline.mean:g} into {after:g}",
             hint="effects are relative: 0.05 is five percent more",
         )
 

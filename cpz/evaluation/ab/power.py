@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from cpz.evaluation.ab.arm import Arm
 from cpz.evaluation.ab.confidence_sequence import Boundary
 from cpz.evaluation.ab.difference import degrees_of_freedom, quantile
-from cpz.ingest.experiments.metrics_file import Kind
+from cpz.ingest.experiments.kinds.metric import Metric
 
 #: From here on t and normal agree to four digits of power.
 _NORMAL_FROM = 10_000.0
 MAX_UNITS = 10**12
 _MAX_EFFECT = 100.0
+_LARGEST_LOSS = 1.0 - 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +35,19 @@ class Baseline:
     """A metric as it is today.
 
     Attributes:
-        kind: a proportion's spread follows from its mean; a ratio's is that of the linearised
-            value, by unit.
+        metric: what it is; knows between which limits its value lies, and how its spread moves.
         mean: the metric's value.
-        sd: standard deviation per unit.
+        sd: standard deviation per unit; a ratio's is that of the linearised value.
     """
 
-    kind: Kind
+    metric: Metric
     mean: float
     sd: float
 
     def changed(self, relative: float) -> "Baseline":
         """Return the metric after a relative change of its mean."""
         mean = self.mean * (1 + relative)
-        if self.kind != "proportion":
-            return Baseline(self.kind, mean, self.sd)
-        # what a covariate took off the spread stays off
-        share = self.sd**2 / (self.mean * (1 - self.mean))
-        return Baseline(self.kind, mean, math.sqrt(max(share * mean * (1 - mean), 0.0)))
+        return Baseline(self.metric, mean, self.metric.changed_sd(self.mean, self.sd, mean))
 
 
 #: The probability of an answer, given baseline, relative change, units and design.
@@ -86,8 +82,10 @@ class Design:
 def power(baseline: Baseline, relative: float, n: float, design: Design) -> float:
     """Return the probability of finding a relative effect with n units over all variants.
 
+    >>> from cpz.ingest.experiments.kinds.mean import MeanMetric
     >>> design = Design(0.5, 0.5, 0.05, 0.8)
-    >>> round(power(Baseline("mean", 10.0, 10.0), 0.1, 3142, design), 3)  # textbook: 1571 an arm
+    >>> baseline = Baseline(MeanMetric.by_hand(), 10.0, 10.0)
+    >>> round(power(baseline, 0.1, 3142, design), 3)  # textbook: 1571 an arm
     0.8
     """
     from scipy.special import ndtr
@@ -116,8 +114,10 @@ def non_inferiority_power(baseline: Baseline, margin: float, n: float, design: D
         n: units over all variants.
         design: split and errors.
 
+    >>> from cpz.ingest.experiments.kinds.mean import MeanMetric
     >>> design = Design(0.5, 0.5, 0.05, 0.8)
-    >>> round(non_inferiority_power(Baseline("mean", 10.0, 10.0), -0.1, 2844, design), 3)
+    >>> baseline = Baseline(MeanMetric.by_hand(), 10.0, 10.0)
+    >>> round(non_inferiority_power(baseline, -0.1, 2844, design), 3)
     0.8
     """
     from scipy.special import ndtr
@@ -157,7 +157,8 @@ def sample_size(
 
     `relative` is an effect to find or, with `non_inferiority_power`, a margin.
 
-    >>> sample_size(Baseline("mean", 10.0, 10.0), 0.1, Design(0.5, 0.5, 0.05, 0.8))
+    >>> from cpz.ingest.experiments.kinds.mean import MeanMetric
+    >>> sample_size(Baseline(MeanMetric.by_hand(), 10.0, 10.0), 0.1, Design(0.5, 0.5, 0.05, 0.8))
     3142
     """
     return _first(lambda n: chance(baseline, relative, n, design) >= design.power)
@@ -192,7 +193,9 @@ def detectable(
     Returns:
         The relative effect, with its sign; None where even the largest possible one is missed.
 
-    >>> round(detectable(Baseline("mean", 10.0, 10.0), 3142, Design(0.5, 0.5, 0.05, 0.8)), 3)
+    >>> from cpz.ingest.experiments.kinds.mean import MeanMetric
+    >>> baseline = Baseline(MeanMetric.by_hand(), 10.0, 10.0)
+    >>> round(detectable(baseline, 3142, Design(0.5, 0.5, 0.05, 0.8)), 3)
     0.1
     """
     low, high = 0.0, _largest(baseline, sign)
@@ -208,7 +211,10 @@ def detectable(
 
 
 def _largest(baseline: Baseline, sign: float) -> float:
-    if baseline.kind != "proportion":
-        return _MAX_EFFECT if sign > 0 else 1.0 - 1e-12
-    # a proportion ends at 1 and at 0; just inside, so that it still has a spread
-    return (1 / baseline.mean - 1) * 0.999 if sign > 0 else 0.999
+    low, high = baseline.metric.limits
+    end = high if sign * baseline.mean > 0 else low
+    if math.isinf(end):
+        return _MAX_EFFECT if sign > 0 else _LARGEST_LOSS
+    # just inside, so that it still has a spread
+    largest = sign * (end / baseline.mean - 1) * 0.999
+    return largest if sign > 0 else min(largest, _LARGEST_LOSS)

@@ -29,7 +29,7 @@ class PlanRequest:
     """What to plan.
 
     Attributes:
-        kind: mean, proportion or ratio, without a past file.
+        kind: name of the metric's kind, without a past file.
         baseline: the metric today, without a past file.
         sd: standard deviation per unit of a mean or ratio, without a past file.
         effect: relative effect to find; None asks only what the window can show.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cpz.evaluation.ab.results import Detectable, Sequential, Verdict
 from cpz.evaluation.ab.srm import SampleRatio
-from cpz.ingest.experiments.metrics_file import Better
+from cpz.ingest.experiments.kinds.metric import Better
 
 #: Fewer than this many ones, or zeros, in a variant: a proportion is not normal yet.
 MIN_EVENTS = 5
@@ -24,7 +24,7 @@ class Evidence:
         relative_ci: interval of treatment / control - 1.
         mde: smallest detectable effect.
         n: units of the smaller variant.
-        events: smallest count of ones or zeros in a variant; None where it is no proportion.
+        events: smallest count of the rarer value in a variant; None where there are no two values.
         has_spread: whether the values vary within both variants by more than their rounding.
     """
 

@@ -14,7 +14,7 @@ an overestimate only power:
     rho_used = rho + c / sqrt(n) + (20 / n)^2 max(rho, 0),      within [0, 0.99].
 
 The last term outweighs the wide lower tail of estimates from a few points of a slow wave. Both
-constants are calibrated on AR(1) series of 15 to 500 points with rho up to 0.9.
+constants are calibrated on AR(1) series of 16 to 500 points with rho up to 0.9.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ import numpy as np
 from cpz.data.arrays import Floats
 
 #: Below, no series shows its own autocorrelation, and WORST_RHO is taken.
-LONG_SERIES = 15
+LONG_SERIES = 16
 WORST_RHO = 0.9
 BASELINE_CAUTION = 0.5
 RESIDUAL_CAUTION = 1.0

@@ -17,7 +17,7 @@ or spike of three points enters it (`local_variance.py`), so the statistic grows
 point or two, however high, never fail a metric. The paired test is for what moves both groups
 alike; its noise is that of the differences about a broken line.
 
-Below 15 points both series are taken for slow waves, rho = 0.9, and only the first test is made.
+Below 16 points both series are taken for slow waves, rho = 0.9, and only the first test is made.
 
 Against a constant baseline, which shows no noise, points that deviate all to one side have an exact
 sign test: without a difference each would be the baseline's as likely as the canary's. Where they

@@ -5,116 +5,18 @@ metric; docs/commands/ab-analyze.md shows one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from cpz.data.documents import convert_document
 from cpz.data.errors import ConfigError
 from cpz.data.toml_files import read_toml
+from cpz.ingest.experiments.kinds.metric import Demand, Made
+from cpz.ingest.experiments.kinds.registry import AnyMetric
 
-Kind = Literal["mean", "proportion", "ratio"]
-Better = Literal["higher", "lower"]
 Share = Annotated[float, Meta(gt=0)]
-
-
-class _Metric(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
-    """What every metric may say.
-
-    Attributes:
-        covariate: a column known before the experiment; adjusts by CUPED.
-        non_inferiority: the relative change that is still acceptable, such as -0.01 (where lower
-            is better: 0.01); makes the metric a guardrail.
-        better: which direction is good.
-    """
-
-    covariate: str | None = None
-    non_inferiority: Annotated[float, Meta(gt=-1, lt=10)] | None = None
-    better: Better = "higher"
-
-
-class MeanMetric(_Metric, frozen=True, kw_only=True, tag="mean"):
-    """The mean of a column over units."""
-
-    value: str
-
-
-class ProportionMetric(_Metric, frozen=True, kw_only=True, tag="proportion"):
-    """The share of units for which a 0/1 column is 1."""
-
-    value: str
-
-
-class RatioMetric(_Metric, frozen=True, kw_only=True, tag="ratio"):
-    """The sum of one column over the sum of another, such as orders per session.
-
-    Attributes:
-        numerator: column of the sum above the line.
-        denominator: column of the sum below.
-        covariate_denominator: makes the covariate a ratio too, `covariate` being its numerator.
-    """
-
-    numerator: str
-    denominator: str
-    covariate_denominator: str | None = None
-
-
-MetricSpec = MeanMetric | ProportionMetric | RatioMetric
-
-
-@dataclass(frozen=True, slots=True)
-class MetricColumns:
-    """A metric as a ratio of two columns, and so its covariate; None stands for the constant 1."""
-
-    numerator: str
-    denominator: str | None = None
-    covariate: str | None = None
-    covariate_denominator: str | None = None
-
-
-def columns_of(metric: MetricSpec) -> MetricColumns:
-    """Return the columns that a metric reads.
-
-    >>> columns_of(MeanMetric(value="orders")).numerator
-    'orders'
-    """
-    if isinstance(metric, RatioMetric):
-        return MetricColumns(
-            metric.numerator, metric.denominator, metric.covariate, metric.covariate_denominator
-        )
-    return MetricColumns(metric.value, None, metric.covariate)
-
-
-def kind_of(metric: MetricSpec) -> Kind:
-    """Return "mean", "proportion" or "ratio"."""
-    if isinstance(metric, RatioMetric):
-        return "ratio"
-    return "proportion" if isinstance(metric, ProportionMetric) else "mean"
-
-
-MINOR_UNITS = "minor units"
-#: How columns of money end, and what their amounts are then in.
-_AMOUNTS = {"_minor": MINOR_UNITS, "_eur_cents": "euro cents"}
-
-
-def amount_unit(metric: MetricSpec) -> str:
-    """Return what a metric's amounts of money are in, as far as its columns' names say it.
-
-    Money over money is a share, and a name that says nothing gets no unit: both are "".
-
-    >>> amount_unit(MeanMetric(value="margin_minor")), amount_unit(MeanMetric(value="margin"))
-    ('minor units', '')
-    """
-    columns = columns_of(metric)
-    if isinstance(metric, ProportionMetric) or _unit_of(columns.denominator or ""):
-        return ""
-    return _unit_of(columns.numerator)
-
-
-def _unit_of(column: str) -> str:
-    return next((unit for ending, unit in _AMOUNTS.items() if column.endswith(ending)), "")
 
 
 class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -131,7 +33,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     variant: str
     control: str | int | float | bool
-    metrics: dict[str, MetricSpec]
+    metrics: dict[str, AnyMetric]
     unit: str | None = None
     time: str | None = None
     split: dict[str, Share] = {}
@@ -147,8 +49,29 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def amounts(self) -> dict[str, str]:
         """Return the unit of the metrics that are amounts of money, by name."""
-        found = {name: amount_unit(metric) for name, metric in self.metrics.items()}
+        found = {name: metric.amount_unit for name, metric in self.metrics.items()}
         return {name: unit for name, unit in found.items() if unit}
+
+    @property
+    def demands(self) -> dict[str, frozenset[Demand]]:
+        """Return the columns that the metrics read, sorted, and what they demand of the values."""
+        found: dict[str, frozenset[Demand]] = {}
+        for metric in self.metrics.values():
+            for name, demands in metric.demands.items():
+                found[name] = found.get(name, frozenset()) | demands
+        return dict(sorted(found.items()))
+
+    @property
+    def covariates(self) -> list[str]:
+        """Return the columns that are covariates of some metric, sorted."""
+        read = (metric.columns for metric in self.metrics.values())
+        pairs = [(one.covariate, one.covariate_denominator) for one in read]
+        return sorted({name for pair in pairs for name in pair if name is not None})
+
+    @property
+    def made(self) -> dict[str, Made]:
+        """Return the columns that the metrics make, by name."""
+        return {name: one for metric in self.metrics.values() for name, one in metric.made.items()}
 
     def control_among(self, names: Sequence[str]) -> str:
         """Return the control as a file's variants spell it: `false` may be written False, FALSE."""
@@ -183,22 +106,18 @@ def experiment_of(document: Mapping[str, Any], where: str) -> Experiment:
         raise ConfigError(
             f"{where}: metrics: expected at least one [metrics.NAME] table, got none", path=where
         )
-    for name, spec in experiment.metrics.items():
-        _check_values(name, spec, where)
+    for name, metric in experiment.metrics.items():
+        for mistake in metric.mistakes():
+            raise ConfigError(f"{where}: metrics.{name}{mistake}", path=where)
+    _check_made(experiment, where)
     return experiment
 
 
-def _check_values(name: str, metric: MetricSpec, where: str) -> None:
-    margin = metric.non_inferiority
-    if margin is not None and (margin >= 0) == (metric.better == "higher"):
+def _check_made(experiment: Experiment, where: str) -> None:
+    """Refuse a column of the file that has the name of one made beside it."""
+    for name in experiment.demands.keys() & experiment.made.keys():
         raise ConfigError(
-            f"{where}: metrics.{name}.non_inferiority: expected the acceptable relative loss, "
-            f"{'below' if metric.better == 'higher' else 'above'} 0 as {metric.better} is better, "
-            f"got {margin}",
+            f"{where}: metrics: {name!r} is the name of a column that a metric makes",
+            hint="give the file's column another name",
             path=where,
-        )
-    columns = columns_of(metric)
-    if columns.covariate_denominator is not None and columns.covariate is None:
-        raise ConfigError(
-            f"{where}: metrics.{name}.covariate_denominator needs a covariate above it", path=where
         )

@@ -18,7 +18,8 @@ import polars as pl
 from cpz.data.arrays import Codes, Numbers
 from cpz.data.errors import CpzError
 from cpz.data.row_problems import RowProblems
-from cpz.ingest.experiments.metrics_file import Experiment, columns_of
+from cpz.ingest.experiments.kinds.metric import Demand
+from cpz.ingest.experiments.metrics_file import Experiment
 from cpz.ingest.experiments.units import (
     MAX_DISTINCT,
     MAX_MAGNITUDE,
@@ -29,7 +30,6 @@ from cpz.ingest.experiments.units import (
     days_of,
     labels_of,
     looks_of,
-    roles_of,
     unit_table,
     variants_of,
     warnings_of,
@@ -82,8 +82,7 @@ class _NotPlainError(Exception):
 
 def _read_in_pieces(path: Path, experiment: Experiment, *, is_past: bool) -> UnitTable | None:
     """Return the units, or None where the file has to be read whole."""
-    covariates, values, _ = roles_of(experiment)
-    rest = sorted(covariates | values)
+    rest = list(experiment.demands)
     rest += [] if is_past else [experiment.variant]
     rest += [] if experiment.time is None else [experiment.time]
     ids = [] if experiment.unit is None else [experiment.unit]
@@ -189,10 +188,8 @@ class _Reading:
 
     def __init__(self, path: Path, experiment: Experiment, is_past: bool) -> None:
         self._path, self._experiment, self._is_past = path, experiment, is_past
-        covariates, values, self._binary = roles_of(experiment)
-        self._names = sorted(covariates | values)
-        bottoms = (columns_of(metric).denominator for metric in experiment.metrics.values())
-        self._not_negative = {name for name in bottoms if name is not None}
+        self._demands = experiment.demands
+        self._names = list(self._demands)
         self._ids = _Buffer()
         self._columns = {name: _Buffer() for name in self._names}
         self._variant = _Coded(MAX_DISTINCT)
@@ -261,9 +258,10 @@ class _Reading:
         # a comparison with NaN is false
         if not (-limit <= low and top <= limit):
             return None
-        if raw.name in self._not_negative and low < 0:
+        demands = self._demands[raw.name]
+        if Demand.NOT_NEGATIVE in demands and low < 0:
             return None
-        if raw.name in self._binary and not ((values == 0) | (values == 1)).all():
+        if Demand.BINARY in demands and not ((values == 0) | (values == 1)).all():
             return None
         return values
 

@@ -10,7 +10,8 @@ import polars as pl
 from cpz.data.arrays import Codes, Floats, Ints, Numbers
 from cpz.data.errors import DataError, NotEnoughDataError, nearest
 from cpz.data.row_problems import RowProblems
-from cpz.ingest.experiments.metrics_file import Experiment, ProportionMetric, columns_of
+from cpz.ingest.experiments.kinds.metric import Demand
+from cpz.ingest.experiments.metrics_file import Experiment
 from cpz.ingest.files.readers import column
 from cpz.ingest.logs.casts import FALSE, TRUE, to_float, to_time
 from cpz.ingest.logs.mapping import EventColumns, EventMapping
@@ -164,10 +165,10 @@ def checked_columns(
     frame: pl.DataFrame, experiment: Experiment, path: Path, problems: RowProblems
 ) -> dict[str, Floats]:
     """Return every column that a metric reads, as float64, and note what is wrong with it."""
-    covariates, values, binary = roles_of(experiment)
     found: dict[str, Floats] = {}
-    for name in sorted(values | covariates):
-        cast = to_float(_numbered(column(frame, name, path), is_binary=name in binary))
+    for name, demands in experiment.demands.items():
+        is_binary = Demand.BINARY in demands
+        cast = to_float(_numbered(column(frame, name, path), is_binary=is_binary))
         numbers = cast.values
         fault = "not a number" + _first_of(frame[name], cast.bad)
         problems.add(cast.bad, name, fault, "a number", _remedy(frame[name], cast.bad))
@@ -181,7 +182,7 @@ def checked_columns(
             "smaller",
             "subtract the same number from all of them, or change the unit",
         )
-        if name in values:
+        if Demand.PRESENT in demands:
             problems.add(
                 missing,
                 name,
@@ -189,7 +190,7 @@ def checked_columns(
                 "a number for every unit",
                 "write 0 for a unit that did nothing, or drop the units without a value everywhere",
             )
-        if name in binary:
+        if is_binary:
             rest = ~numbers.is_in([0.0, 1.0]) & ~missing & ~cast.bad
             problems.add(rest, name, "neither 0 nor 1", "0 or 1 in a proportion")
         found[name] = numbers.fill_null(np.nan).to_numpy()
@@ -240,26 +241,11 @@ def _numbered(raw: pl.Series, *, is_binary: bool) -> pl.Series:
     )
 
 
-def roles_of(experiment: Experiment) -> tuple[set[str], set[str], set[str]]:
-    """Return the columns that are covariates, values, and values of proportions."""
-    covariates: set[str] = set()
-    values: set[str] = set()
-    binary: set[str] = set()
-    for metric in experiment.metrics.values():
-        read = columns_of(metric)
-        values |= {name for name in (read.numerator, read.denominator) if name}
-        covariates |= {name for name in (read.covariate, read.covariate_denominator) if name}
-        if isinstance(metric, ProportionMetric):
-            binary.add(metric.value)
-    return covariates, values, binary
-
-
 def _check_denominators(
     experiment: Experiment, found: Mapping[str, Floats], problems: RowProblems
 ) -> None:
-    for metric in experiment.metrics.values():
-        name = columns_of(metric).denominator
-        if name is not None:
+    for name, demands in experiment.demands.items():
+        if Demand.NOT_NEGATIVE in demands:
             negative = pl.Series(found[name] < 0)
             problems.add(negative, name, "negative", "0 or more in a denominator")
 
@@ -358,7 +344,7 @@ def warnings_of(
 ) -> tuple[str, ...]:
     """Say what a reader must not miss: values without a covariate, rows without a unit."""
     said = []
-    for name in sorted(roles_of(experiment)[0]):
+    for name in experiment.covariates:
         # the minimum is NaN where any value is, and needs no second vector
         if not np.isnan(columns[name].min(initial=0)):
             continue

@@ -16,11 +16,12 @@ _STATUS = {
 def bench_blocks(result: BenchResult) -> tuple[Block, ...]:
     """Say the figures and where they were measured."""
     columns = ["workload", "work, ms", "ratio", "95 % interval", "peak, MB"]
-    is_compared = any(figure.time is not None for figure in result.figures.values())
+    figures = result.figures
+    is_compared = bool(result.unmeasured) or any(one.time for one in figures.values())
     if is_compared:
         columns += ["time / baseline", "", "memory / baseline", ""]
     rows: list[list[Cell]] = []
-    for name, figure in result.figures.items():
+    for name, figure in figures.items():
         cells: list[Cell] = [
             name,
             f"{1000 * figure.work_s:.0f}",
@@ -28,14 +29,14 @@ def bench_blocks(result: BenchResult) -> tuple[Block, ...]:
             f"{figure.ratio_low:.3f} to {figure.ratio_high:.3f}",
             f"{figure.peak_mb:.0f}",
         ]
-        for compared in (figure.time, figure.memory) if is_compared else ():
-            if compared is None:
-                cells += ["", ""]
-            else:
+        for compared in (figure.time, figure.memory):
+            if compared is not None:
                 mark = Mark(compared.verdict, _STATUS[compared.verdict])
                 cells += [f"{compared.relative:.3f}", mark]
-        rows.append(cells)
+        if name in result.unmeasured:
+            cells += ["", "not compared"]
+        rows.append([*cells, *[""] * (len(columns) - len(cells))])
     machine = result.machine
     where = f"{machine.processor}, Python {machine.python}, {result.seconds:.0f} s"
-    figures = table(f"suite {result.suite} {result.suite_digest}", columns, rows)
-    return (figures, Text(where, is_aside=True))
+    measured = table(f"suite {result.suite} {result.suite_digest}", columns, rows)
+    return (measured, Text(where, is_aside=True))

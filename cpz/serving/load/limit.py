@@ -1,6 +1,7 @@
-"""`--fail-on 'p99_ms>25'`: a limit on one figure of a load test."""
+"""`--fail-on 'p99_ms>25'`: a limit on one figure of a load test, or of a benchmark."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,7 @@ from cpz.data.errors import UsageError, nearest
 
 Comparison = Literal[">", "<"]
 
+#: What a limit of a load test may name.
 FIGURES = (
     "p50_ms",
     "p75_ms",
@@ -22,7 +24,7 @@ FIGURES = (
     "n_errors",
 )
 
-_FORM = re.compile(r"^\s*([a-z0-9_]+)\s*([<>])\s*([0-9]+(?:\.[0-9]+)?)\s*$")
+_FORM = re.compile(r"^\s*([A-Za-z0-9_]+)\s*([<>])\s*([0-9]+(?:\.[0-9]+)?)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,25 @@ class Limit:
         return found > self.value if self.comparison == ">" else found < self.value
 
 
-def read_limit(text: str) -> Limit:
-    """Read a limit such as `p99_ms>25`, or raise `UsageError`."""
+def read_limit(text: str, figures: Collection[str] = FIGURES, example: str = "p99_ms>25") -> Limit:
+    """Read a limit such as `p99_ms>25`.
+
+    Args:
+        text: what was asked.
+        figures: what it may name.
+        example: a limit on one of these, for the hint.
+
+    Raises:
+        UsageError: not of that form, or no such figure; the nearest one is named.
+    """
     match = _FORM.match(text)
     if match is None:
         raise UsageError(
             f"--fail-on {text!r}: expected FIGURE>NUMBER or FIGURE<NUMBER",
-            hint="for example --fail-on 'p99_ms>25'",
+            hint=f"for example --fail-on '{example}'",
         )
     figure, comparison, value = match.groups()
-    if figure not in FIGURES:
-        hint = nearest(figure, FIGURES)
+    if figure not in figures:
+        hint = nearest(figure, figures)
         raise UsageError(f"--fail-on: there is no figure {figure!r}", hint=hint)
     return Limit(figure, ">" if comparison == ">" else "<", float(value))

@@ -17,7 +17,7 @@ from cpz.evaluation.ab.arm import (
     ratio_cov,
 )
 from cpz.evaluation.ab.moments import collect, monomials
-from cpz.ingest.experiments.metrics_file import MetricColumns
+from cpz.ingest.experiments.kinds.metric import MetricColumns
 from cpz.ingest.experiments.units import UnitTable
 
 

@@ -25,38 +25,41 @@ from cpz.evaluation.ab.power import (
 )
 from cpz.evaluation.ab.results import Verdict
 from cpz.evaluation.ab.sequential import Snapshot, follow
+from cpz.ingest.experiments.kinds.mean import MeanMetric
+from cpz.ingest.experiments.kinds.proportion import ProportionMetric
 
+MEAN, PROPORTION = MeanMetric.by_hand(), ProportionMetric.by_hand()
 EVEN = Design(0.5, 0.5, 0.05, 0.8)
 
 
 @pytest.mark.parametrize(("n", "effect"), [(40, 0.5), (128, 0.5), (800, 0.2), (3142, 0.1)])
 def test_power_is_statsmodels(n: int, effect: float) -> None:
     expected = TTestIndPower().power(effect, n / 2, 0.05)
-    found = power(Baseline("mean", 1.0, 1.0), effect, n, EVEN)
+    found = power(Baseline(MEAN, 1.0, 1.0), effect, n, EVEN)
     assert found == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("sd", [1e-3, 1e-6, 1e-11])
 def test_an_effect_beyond_all_noise_needs_few_units(sd: float) -> None:
     """SciPy has no noncentral t there; before, such a plan asked for 10,004 units."""
-    assert (sample_size(Baseline("mean", 1.0, sd), 0.5, EVEN) or 0) <= 4
-    assert power(Baseline("mean", 1.0, sd), 0.5, 600, EVEN) == pytest.approx(1.0)
-    assert non_inferiority_power(Baseline("mean", 1.0, sd), -0.5, 600, EVEN) == pytest.approx(1.0)
+    assert (sample_size(Baseline(MEAN, 1.0, sd), 0.5, EVEN) or 0) <= 4
+    assert power(Baseline(MEAN, 1.0, sd), 0.5, 600, EVEN) == pytest.approx(1.0)
+    assert non_inferiority_power(Baseline(MEAN, 1.0, sd), -0.5, 600, EVEN) == pytest.approx(1.0)
 
 
 def test_sample_size_of_a_proportion_by_hand() -> None:
     # .10 against .12: (1.959964 + .841621)^2 (.09 + .1056) / .02^2 = 3838.1 an arm
-    found = sample_size(Baseline("proportion", 0.1, 0.3), 0.2, EVEN)
+    found = sample_size(Baseline(PROPORTION, 0.1, 0.3), 0.2, EVEN)
     assert found == pytest.approx(2 * 3838.1, abs=6)
 
 
 @given(
     st.floats(0.01, 0.3),
     st.sampled_from([Design(0.5, 0.5, 0.05, 0.8), Design(0.9, 0.1, 0.025, 0.9)]),
-    st.sampled_from(["mean", "proportion"]),
+    st.sampled_from([MEAN, PROPORTION]),
 )
-def test_size_and_effect_are_inverse(effect: float, design: Design, kind: Any) -> None:
-    baseline = Baseline(kind, 0.2, 0.4)
+def test_size_and_effect_are_inverse(effect: float, design: Design, metric: Any) -> None:
+    baseline = Baseline(metric, 0.2, 0.4)
     n = sample_size(baseline, effect, design)
     assert n is not None
     assert (
@@ -67,23 +70,21 @@ def test_size_and_effect_are_inverse(effect: float, design: Design, kind: Any) -
 
 
 def test_losses_have_a_sign() -> None:
-    assert detectable(Baseline("mean", 10.0, 10.0), 3142, EVEN, -1.0) == pytest.approx(
-        -0.1, rel=1e-3
-    )
+    assert detectable(Baseline(MEAN, 10.0, 10.0), 3142, EVEN, -1.0) == pytest.approx(-0.1, rel=1e-3)
 
 
 def test_the_undetectable_is_none() -> None:
-    assert detectable(Baseline("proportion", 0.5, 0.5), 4, EVEN) is None
-    assert sample_size(Baseline("mean", 1.0, 1e4), 1e-7, EVEN) is None
+    assert detectable(Baseline(PROPORTION, 0.5, 0.5), 4, EVEN) is None
+    assert sample_size(Baseline(MEAN, 1.0, 1e4), 1e-7, EVEN) is None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("baseline", "effect", "design"),
     [
-        (Baseline("mean", 10.0, 12.0), 0.3, Design(0.5, 0.5, 0.05, 0.8)),
-        (Baseline("mean", 10.0, 12.0), 0.3, Design(0.8, 0.2, 0.05, 0.9)),
-        (Baseline("proportion", 0.1, 0.3), 0.25, Design(0.5, 0.5, 0.025, 0.8)),
+        (Baseline(MEAN, 10.0, 12.0), 0.3, Design(0.5, 0.5, 0.05, 0.8)),
+        (Baseline(MEAN, 10.0, 12.0), 0.3, Design(0.8, 0.2, 0.05, 0.9)),
+        (Baseline(PROPORTION, 0.1, 0.3), 0.25, Design(0.5, 0.5, 0.025, 0.8)),
     ],
 )
 def test_planned_experiments_find_their_effect(
@@ -99,7 +100,7 @@ def test_planned_experiments_find_their_effect(
         arms = []
         for size, mean in zip(sizes, (baseline.mean, baseline.mean * (1 + effect)), strict=True):
             values = rng.normal(mean, baseline.sd, size)
-            if baseline.kind == "proportion":
+            if baseline.metric is PROPORTION:
                 values = (rng.random(size) < mean).astype(np.float64)
             arms.append(Arm(size, float(values.mean()), float(values.var(ddof=1))))
         hits += absolute(arms[0], arms[1], settings).p_value < design.alpha
@@ -138,7 +139,7 @@ def test_several_variants_share_alpha_and_the_smallest_counts() -> None:
 
 
 def test_the_metrics_of_a_plan_share_alpha_and_guardrails_do_not() -> None:
-    past = Past(Baseline("mean", 10.0, 10.0))
+    past = Past(Baseline(MEAN, 10.0, 10.0))
     config = PlanConfig(effect=0.1)
     alone = plan({"a": past}, config)
     guarded = plan({"a": past, "guard": Past(past.baseline, margin=-0.1)}, config)
@@ -155,8 +156,8 @@ def test_the_metrics_of_a_plan_share_alpha_and_guardrails_do_not() -> None:
 
 def test_a_plan_for_every_look_has_the_reach_of_the_sequence() -> None:
     past, guard = (
-        Past(Baseline("mean", 10.0, 10.0)),
-        Past(Baseline("mean", 10.0, 10.0), margin=-0.1),
+        Past(Baseline(MEAN, 10.0, 10.0)),
+        Past(Baseline(MEAN, 10.0, 10.0), margin=-0.1),
     )
     once = PlanConfig(effect=0.1)
     again = PlanConfig(effect=0.1, boundary=Boundary(5_000))
@@ -175,7 +176,7 @@ def test_a_plan_for_every_look_has_the_reach_of_the_sequence() -> None:
 def test_a_sequence_of_the_planned_size_finds_its_effect() -> None:
     """400 experiments with 20 looks: at least the wanted power, and not much more."""
     config = PlanConfig(effect=0.1, boundary=Boundary(5_000))
-    n = plan({"a": Past(Baseline("mean", 10.0, 10.0))}, config).metrics["a"].n
+    n = plan({"a": Past(Baseline(MEAN, 10.0, 10.0))}, config).metrics["a"].n
     assert n is not None
     rng, found, looks, runs = np.random.default_rng(1), 0, 20, 400
     sizes = np.linspace(n / 2 / looks, n / 2, looks).astype(int)
@@ -189,7 +190,7 @@ def test_a_sequence_of_the_planned_size_finds_its_effect() -> None:
 
 
 def test_a_guardrail_is_planned_for_its_margin() -> None:
-    past = Past(Baseline("mean", 10.0, 10.0), margin=-0.1)
+    past = Past(Baseline(MEAN, 10.0, 10.0), margin=-0.1)
     found = plan({"guard": past}, PlanConfig(effect=0.5)).metrics["guard"]
     assert found.effect == -0.1
     # T - .9 C: (1 + .9^2) (1.959964 + .841621)^2 / .1^2 = 1420.6 an arm, and a little for Welch's t
@@ -215,6 +216,8 @@ def test_plans_that_ask_nothing_are_refused(broken: dict[str, Any]) -> None:
     ("kind", "mean", "sd"),
     [
         ("proportion", 1.5, None),
+        ("proportion", 1.0, None),
+        ("proportion", 0.0, None),
         ("proportion", 0.1, 0.3),
         ("mean", 1.0, None),
         ("mean", 0.0, 1.0),
@@ -261,7 +264,7 @@ def test_a_past_metric_without_spread_is_refused(units: Any, spec: Any) -> None:
 
 
 def test_a_guardrail_is_planned_at_the_full_level_in_any_number_of_variants() -> None:
-    past = Past(Baseline("mean", 10.0, 10.0), margin=-0.1)
+    past = Past(Baseline(MEAN, 10.0, 10.0), margin=-0.1)
     two = plan({"guard": past}, PlanConfig(split=(50, 50), effect=0.5)).metrics["guard"]
     three = plan({"guard": past}, PlanConfig(split=(40, 40, 40), effect=0.5)).metrics["guard"]
     assert two.n is not None
@@ -271,8 +274,8 @@ def test_a_guardrail_is_planned_at_the_full_level_in_any_number_of_variants() ->
 
 def test_a_guardrail_without_a_positive_mean_is_never_shown() -> None:
     for mean in (0.0, -10.0):
-        assert sample_size(Baseline("mean", mean, 1.0), -0.1, EVEN, non_inferiority_power) is None
-    assert detectable(Baseline("mean", -1.0, 1.0), 10**6, EVEN, -1.0, non_inferiority_power) is None
+        assert sample_size(Baseline(MEAN, mean, 1.0), -0.1, EVEN, non_inferiority_power) is None
+    assert detectable(Baseline(MEAN, -1.0, 1.0), 10**6, EVEN, -1.0, non_inferiority_power) is None
 
 
 @pytest.mark.slow
@@ -307,3 +310,60 @@ def test_planned_guardrails_clear_their_margin(
         hits += verdict is Verdict.NON_INFERIOR
     # three standard errors of 400 runs at .8
     assert hits / runs == pytest.approx(0.8, abs=0.06)
+
+
+def test_without_an_effect_the_power_is_alpha() -> None:
+    """Both tails, normal and t: each holds alpha / 2."""
+    for n in (40, 100_000):
+        assert power(Baseline("mean", 10.0, 10.0), 0.0, n, EVEN) == pytest.approx(0.05)
+
+
+def test_a_baseline_keeps_its_kind() -> None:
+    assert given_baseline("ratio", 2.0, 1.0).baseline == Baseline("ratio", 2.0, 1.0)
+    assert given_baseline("mean", 2.0, 1.0).baseline == Baseline("mean", 2.0, 1.0)
+    assert given_baseline("proportion", 0.2, None).baseline == Baseline("proportion", 0.2, 0.4)
+
+
+def test_a_window_says_its_effect_in_both_units() -> None:
+    config = PlanConfig(effect=0.1, split=(1.0, 1.0), days=10, units_per_day=314.2)
+    found = plan({"x": given_baseline("mean", 10.0, 10.0)}, config).metrics["x"]
+    # 3,142 units, half of them each: see the textbook case of `power`
+    assert (found.n, found.days, found.n_by_variant) == (3142, 10, (1571, 1571))
+    assert found.window is not None
+    assert found.window.n == 3142
+    assert found.window.mde_relative == pytest.approx(0.1, abs=1e-4)
+    assert found.window.mde_absolute == pytest.approx(10 * (found.window.mde_relative or 0))
+    assert found.window.power_at_effect == pytest.approx(0.8, abs=1e-3)
+    assert found.window.is_detectable is True
+
+
+def test_the_largest_effects_there_are() -> None:
+    """A mean may grow a hundredfold but fall by all of it; a proportion ends at 1."""
+    noisy = Baseline("mean", 10.0, 100.0)
+    gain = detectable(noisy, 100, EVEN)
+    assert gain is not None
+    assert 5.0 < gain < 6.5  # 2.8 sd sqrt(4 / n) = 56, less than six times the mean
+    assert detectable(noisy, 100, EVEN, -1.0) is None
+    frequent = Baseline("proportion", 0.9, 0.3)
+    loss = detectable(frequent, 40, EVEN, -1.0)
+    assert loss is not None
+    assert loss < 1 - 1 / 0.9
+    assert detectable(frequent, 40, EVEN) is None
+
+
+def test_power_of_an_uneven_split_by_hand() -> None:
+    """Of 100,000 units a tenth is treated: se = sd sqrt(1 / 90,000 + 1 / 10,000).
+
+    With mean and spread 10, an effect of 2 % has z = 1.8974, and a margin of 2 % 1.9166.
+    """
+    uneven, baseline = Design(0.9, 0.1, 0.05, 0.8), Baseline("mean", 10.0, 10.0)
+    assert power(baseline, 0.02, 100_000, uneven) == pytest.approx(0.4751, abs=2e-4)
+    assert non_inferiority_power(baseline, -0.02, 100_000, uneven) == pytest.approx(
+        0.4827, abs=2e-4
+    )
+
+
+def test_a_proportion_that_grows_spreads_more() -> None:
+    """0.2 to 0.21: 0.16 and 0.1659 over 50,000 units each, z = 0.01 / 0.0025527 = 3.9174."""
+    found = power(Baseline("proportion", 0.2, 0.4), 0.05, 100_000, EVEN)
+    assert found == pytest.approx(0.97486, abs=2e-4)

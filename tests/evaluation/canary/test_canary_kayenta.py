@@ -145,6 +145,18 @@ def test_scores_of_kayentas_suite() -> None:
     assert scored(four, uneven, g1=15, g2=85).score == 5.0
 
 
+def test_groups_without_a_weight_share_what_is_left() -> None:
+    """Of 100, g1 has 40: 30 each for the two others, of which one fails."""
+    three = {"a": ("g1",), "b": ("g2",), "c": ("g3",)}
+    found = scored(three, {"a": Label.PASS, "b": Label.HIGH, "c": Label.PASS}, g1=40)
+    assert {name: group.weight for name, group in found.groups.items()} == {
+        "g1": 40.0,
+        "g2": 30.0,
+        "g3": 30.0,
+    }
+    assert found.score == 70.0
+
+
 def test_a_group_without_data_counts_as_100_and_half_without_data_fails() -> None:
     groups = {"a": ("g1",), "b": ("g1",), "c": ("g2",)}
     assert scored(groups, {"a": Label.PASS, "b": Label.PASS, "c": Label.NODATA}).score == 100.0
@@ -166,7 +178,14 @@ def test_weights_are_not_renormalised() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(95.0, "pass"), (94.99, "marginal"), (75.0, "marginal"), (74.99, "fail")],
+    [
+        (97.0, "pass"),
+        (95.0, "pass"),
+        (94.99, "marginal"),
+        (80.0, "marginal"),
+        (75.0, "marginal"),
+        (74.99, "fail"),
+    ],
 )
 def test_thresholds(value: float, expected: str) -> None:
     assert scored({"a": ("g",)}, {"a": Label.PASS}, g=value).classification == expected

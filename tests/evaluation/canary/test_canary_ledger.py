@@ -9,14 +9,17 @@ from cpz.data.errors import DataError, NotFoundError, WorkspaceError
 from cpz.data.ledger import GENESIS, Line, append_to_ledger, chain_hash, read_ledger
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.canary.ledger import (
+    Closed,
     Entry,
+    Looked,
     Opened,
     entries_of,
+    further_entries,
     missing_entries,
     parse_entries,
     replay,
 )
-from cpz.evaluation.canary.monitor import monitor
+from cpz.evaluation.canary.monitor import conclude, follow, monitor
 from cpz.ingest.canaries.counts import Group, Hour, Sums
 
 
@@ -118,6 +121,55 @@ def test_looks_after_a_roll_back_are_a_difference() -> None:
     extra = entries(canary_conversions=290)[1]
     (run,) = replay([*rolled[:-1], extra, rolled[-1]])
     assert run.difference is not None
+    # opened, looked and closed follow: what stands third does not
+    assert run.difference.entry == 3
+
+
+def test_what_follows_from_nothing_is_named_by_the_place_behind_the_rest() -> None:
+    rolled = entries(canary_conversions=100)
+    extra = entries(canary_conversions=290)[1]
+    (run,) = replay([*rolled[:2], extra])
+    assert run.difference is not None
+    assert (run.difference.entry, run.difference.where) == (3, "entries")
+    assert (run.difference.recorded, run.difference.derived) == ("3", "2")
+
+
+def further(recorded: tuple[Entry, ...], n_hours: int, conversions: int = 290) -> tuple[Entry, ...]:
+    """Return what a ledger lacks of a ramp of ten hours after some."""
+    hours = [
+        Hour(i, 0.5, 2000, 1000, group(1000, 300), group(1000, conversions)) for i in range(n_hours)
+    ]
+    opened = Opened("0", "popularity", "epsilon", (0.5,), 10, 0.05, GUARDRAILS)
+    return further_entries(recorded, opened, hours, monitor(hours))
+
+
+def test_a_ramp_that_goes_on_adds_its_new_looks_and_verdict() -> None:
+    begun = further((), 2)
+    assert [type(entry) for entry in begun] == [Opened, Looked, Looked, Closed]
+    assert further(begun, 2) == ()
+    more = further(begun, 3)
+    assert [type(entry) for entry in more] == [Looked, Closed]
+    assert isinstance(more[0], Looked)
+    assert more[0].counts.hour == 2
+    assert further((*begun, *more), 3) == ()
+    # without its verdict a ledger lacks just that
+    assert further(begun[:-1], 2) == begun[-1:]
+    # another canary begins anew
+    other = (replace_opened(begun[0]), *begun[1:])
+    assert further(other, 2) == begun
+
+
+def replace_opened(entry: Entry) -> Entry:
+    assert isinstance(entry, Opened)
+    return msgspec.structs.replace(entry, canary="other")
+
+
+def test_an_hour_that_was_looked_at_keeps_its_counts() -> None:
+    begun = further((), 2)
+    with pytest.raises(DataError, match="hour 1 was looked at with other counts"):
+        further(begun, 2, conversions=291)
+    with pytest.raises(DataError, match=r"hour 2 .*now none"):
+        further(begun, 1)
 
 
 def test_a_ledger_cut_short_has_no_verdict() -> None:
@@ -199,3 +251,23 @@ def test_what_is_no_ledger(tmp_path: Path) -> None:
         parse_entries(bodies(path))
     with pytest.raises(ValueError, match="opening"):
         replay(entries()[1:])
+
+
+@pytest.mark.parametrize("planned", [None, 3])
+def test_a_ramp_before_its_planned_end_is_decided_again_as_running(planned: int | None) -> None:
+    hours = [Hour(i, 0.5, 2000, 1000, group(20_000, 6000), group(20_000, 6000)) for i in range(2)]
+    looks = follow(hours, GUARDRAILS, 0.05)
+    opened = Opened("0", "popularity", "epsilon", (0.5,), planned, 0.05, GUARDRAILS)
+    running = entries_of(opened, hours, conclude(hours, looks, GUARDRAILS, is_over=False))
+    (run,) = replay(running)
+    assert run.difference is None
+    assert run.verdict is not None
+    assert run.verdict.state == "running"
+    over = entries_of(opened, hours, conclude(hours, looks, GUARDRAILS, is_over=True))
+    (early,) = replay(over)
+    assert early.difference is not None
+    # at its planned end it is promoted
+    (last,) = replay((msgspec.structs.replace(opened, planned_hours=2), *over[1:]))
+    assert last.difference is None
+    assert last.verdict is not None
+    assert last.verdict.decision == "promote"

@@ -75,6 +75,19 @@ def test_a_single_positive_has_no_interval() -> None:
     assert (result.estimate, result.ci) == (0.5, None)
 
 
+def test_a_single_negative_has_no_interval() -> None:
+    result = auc(np.array([1.0, 1.0, 0.0]), np.array([0.1, 0.4, 0.3]))
+    assert (result.estimate, result.ci) == (0.5, None)
+
+
+def test_two_rows_of_each_class_have_one() -> None:
+    """Placements 1, 1/2 and 1, 1/2: AUC 3/4, each class's variance 1/8 over its 2 rows."""
+    result = auc(np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.1, 0.2, 0.3, 0.4]))
+    assert result.estimate == 0.75
+    assert result.se == pytest.approx(np.sqrt(1 / 8 / 2 + 1 / 8 / 2))
+    assert result.ci is not None
+
+
 @pytest.mark.parametrize("y", [np.zeros(3), np.ones(3)])
 def test_one_class_is_not_enough(y: np.ndarray) -> None:
     with pytest.raises(NotEnoughDataError, match="both outcomes"):

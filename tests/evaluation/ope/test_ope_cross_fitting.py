@@ -68,3 +68,21 @@ def test_in_sample_fit_is_what_cross_fitting_avoids() -> None:
     fold = fold_of(5, "q_hat_fold", np.arange(n), 5)
     others = [reward[fold != fold[i]].mean() for i in range(n)]
     assert held_out == pytest.approx(np.array(others))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fold_of_a_single_row_is_predicted_too(seed: int) -> None:
+    """Five rows in five folds: whichever folds hold one, no row is left out or done twice."""
+    predicted: list[int] = []
+
+    def fit(training: Ints) -> Predict:
+        assert len(training) > 0
+
+        def predict(rows: Ints) -> Floats:
+            predicted.extend(rows.tolist())
+            return np.zeros((len(rows), 2))
+
+        return predict
+
+    cross_fitted_q_hat(fit, 5, None, 5, seed)
+    assert sorted(predicted) == [0, 1, 2, 3, 4]

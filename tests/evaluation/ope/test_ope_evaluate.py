@@ -156,3 +156,36 @@ def test_errors_name_the_remedy(draw_log: Draw) -> None:
     assert "--q-hat" in bare.value.hint
     with pytest.raises(NotEnoughDataError, match="overlap"):
         evaluate_policy(replace(log, policy_taken=np.zeros(100)), ["snipw"])
+
+
+def test_an_estimate_within_the_rewards_needs_no_note(draw_log: Draw) -> None:
+    values = evaluate_policy(draw_log(5000, 1), ["ipw", "snipw", "dr"]).policy_value
+    assert [value.notes for value in values.values()] == [(), (), ()]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_only_an_interval_around_zero_cannot_be_told_from_none(draw_log: Draw, sign: float) -> None:
+    """The policy gains 0.1 on average, or loses it where rewards are turned around."""
+    log = draw_log(5000, 1)
+    turned = replace(log, reward=log.reward if sign > 0 else 1 - log.reward)
+    result = evaluate_policy(turned, ["snipw"])
+    low, high = result.uplift["snipw"].ci
+    assert sign * low > 0
+    assert sign * high > 0
+    assert result.headline is not None
+    assert "cannot tell" not in result.headline
+    same = evaluate_policy(replace(log, policy_taken=log.propensity), ["snipw"])
+    assert same.headline is not None
+    assert "cannot tell" in same.headline
+
+
+@pytest.mark.parametrize("common", [0.0, 1.0])
+def test_an_interval_that_leaves_the_rewards_on_one_side_is_noted(common: float) -> None:
+    """One reward of fifty differs: 0.02 -+ 0.04 ends below 0, and 0.98 -+ 0.04 beyond 1."""
+    reward = np.full(50, common)
+    reward[7] = 1 - common
+    half = np.full(50, 0.5)
+    (note,) = (
+        evaluate_policy(LoggedDecisions(reward, half, half), ["ipw"]).policy_value["ipw"].notes
+    )
+    assert "leaves" in note

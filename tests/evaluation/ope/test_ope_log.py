@@ -80,6 +80,17 @@ def test_lengths_must_agree() -> None:
         logged_decisions(_columns(reward=np.zeros(2)), HALF)
 
 
+@pytest.mark.parametrize("n", [2, 4])
+@pytest.mark.parametrize("column", ["action", "propensity", "policy"])
+def test_every_column_has_the_rewards_length(column: str, n: int) -> None:
+    """Of three rewards, one row less or more."""
+    values = {"action": np.zeros(n, dtype=np.int64), "propensity": np.full(n, 0.5)}
+    columns = _columns(**{column: values[column]}) if column in values else _columns()
+    policy = ActionProbabilities(np.full((n, 2), 0.5)) if column == "policy" else HALF
+    with pytest.raises(ValueError, match="lengths differ"):
+        logged_decisions(columns, policy)
+
+
 def test_model_shape_and_missing_predictions() -> None:
     with pytest.raises(DataError, match="shape"):
         logged_decisions(_columns(), HALF, np.zeros((3, 3)))

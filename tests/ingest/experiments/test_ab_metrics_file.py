@@ -6,13 +6,8 @@ from typing import Any
 import pytest
 
 from cpz.data.errors import ConfigError, NotFoundError
-from cpz.ingest.experiments.metrics_file import (
-    MetricColumns,
-    columns_of,
-    experiment_of,
-    kind_of,
-    load_experiment,
-)
+from cpz.ingest.experiments.kinds.metric import MetricColumns
+from cpz.ingest.experiments.metrics_file import experiment_of, load_experiment
 
 GOOD = """
 unit = "user_id"
@@ -76,16 +71,16 @@ def test_a_whole_file(tmp_path: Path) -> None:
         "day",
     )
     assert found.split == {"0": 9, "1": 1}
-    assert [kind_of(metric) for metric in found.metrics.values()] == [
+    assert [metric.name() for metric in found.metrics.values()] == [
         "mean",
         "proportion",
         "ratio",
         "mean",
     ]
-    assert columns_of(found.metrics["rate"]) == MetricColumns(
+    assert found.metrics["rate"].columns == MetricColumns(
         "orders", "sessions", "orders_pre", "sessions_pre"
     )
-    assert columns_of(found.metrics["orders"]) == MetricColumns("orders", None, "orders_pre")
+    assert found.metrics["orders"].columns == MetricColumns("orders", None, "orders_pre")
 
 
 def test_a_control_may_be_a_number() -> None:

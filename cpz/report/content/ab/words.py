@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cpz.ingest.experiments.metrics_file import MINOR_UNITS
+from cpz.ingest.experiments.kinds.metric import MINOR_UNITS
 
 #: What the rehearsal does with its markets' currencies.
 EXCHANGED = "amounts in euros at the scenario's rates"
