@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import msgspec
 import polars as pl
@@ -18,14 +17,10 @@ from cpz.ingest.experiments.metrics_file import Experiment
 from cpz.ingest.experiments.unit_files import load_past_units, load_units, past_units
 from cpz.ingest.experiments.units import UnitTable, unit_table
 from cpz.ingest.logs.frames import rows_of
-from cpz.report.ab_shown import shown_numbers
-from cpz.report.pages.ab import analysis_report
-from cpz.report.pages.plan import plan_report
-from cpz.report.terminal.ab import analysis_tables, plan_tables
-from cpz.report.values import Report
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from cpz.report.content.ab.analysis import analysis_blocks, analysis_report
+from cpz.report.content.ab.plan import plan_blocks, plan_report
+from cpz.report.content.ab.shown import shown_numbers
+from cpz.report.values import Block, Report
 
 Split = str | Sequence[float]
 
@@ -52,8 +47,8 @@ class ExperimentAnalysis(Result[ExperimentResult]):
         ]
         return pl.DataFrame(rows, infer_schema_length=None)
 
-    def _tables(self) -> "tuple[RenderableType, ...]":
-        return analysis_tables(self.values)
+    def _blocks(self) -> tuple[Block, ...]:
+        return analysis_blocks(self.values)
 
     def _page(self) -> Report:
         return analysis_report(self.values, self.call.config_toml, self.call.command, self.warnings)
@@ -134,8 +129,8 @@ class ExperimentPlan(Result[PlanResult]):
         rows = [{"metric": name, **_metric(found)} for name, found in self.values.metrics.items()]
         return pl.DataFrame(rows, infer_schema_length=None)
 
-    def _tables(self) -> "tuple[RenderableType, ...]":
-        return plan_tables(self.values)
+    def _blocks(self) -> tuple[Block, ...]:
+        return plan_blocks(self.values)
 
     def _page(self) -> Report:
         return plan_report(self.values, self.call.config_toml, self.call.command, self.warnings)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import msgspec
 import polars as pl
@@ -16,14 +16,10 @@ from cpz.evaluation.canary.judge import Judge, Judgment, judge_canary
 from cpz.ingest.canaries.judge_config import JudgeConfig, judge_config_of, load_judge_config
 from cpz.ingest.canaries.metric_series import MetricSeries, metric_series, read_metric_series
 from cpz.ingest.logs.frames import to_polars
-from cpz.report.canary_words import judgment_warnings
-from cpz.report.pages.judge import judge_report
+from cpz.report.content.canary.judge import judge_blocks, judge_report
+from cpz.report.content.canary.words import judgment_warnings
 from cpz.report.results.canary import JudgeResult
-from cpz.report.terminal.canary import judge_tables
-from cpz.report.values import Report
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from cpz.report.values import Block, Report
 
 RulesLike = str | Path | Mapping[str, Any] | JudgeConfig
 
@@ -49,8 +45,8 @@ class CanaryJudgment(Result[JudgeResult]):
         rows = [{"metric": name, **_metric(one)} for name, one in self.values.metrics.items()]
         return pl.DataFrame(rows, infer_schema_length=None)
 
-    def _tables(self) -> "tuple[RenderableType, ...]":
-        return judge_tables(self.found)
+    def _blocks(self) -> tuple[Block, ...]:
+        return judge_blocks(self.found)
 
     def _page(self) -> Report:
         return judge_report(self.found, self.call.config_toml, self.call.command)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -34,19 +33,15 @@ from cpz.evaluation.policy_study import evaluate_given
 from cpz.ingest.logs.flat_log import FlatLog
 from cpz.ingest.logs.frames import Frame
 from cpz.rehearsal.true_values import require_truth
+from cpz.report.content.evaluation import evaluation_blocks, evaluation_report
 from cpz.report.format import PERCENT, PLAIN, Unit
-from cpz.report.pages.evaluation import evaluation_report
 from cpz.report.results.evaluate import (
     EvaluateResult,
     PlacementResult,
     dataset_result,
     log_result,
 )
-from cpz.report.terminal.tables import evaluate_tables
-from cpz.report.values import Report
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from cpz.report.values import Block, Report
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -95,8 +90,8 @@ class Evaluation(Result[EvaluateResult]):
         ]
         return pl.DataFrame(rows, infer_schema_length=None)
 
-    def _tables(self) -> "tuple[RenderableType, ...]":
-        return evaluate_tables(self.values, self.unit)
+    def _blocks(self) -> tuple[Block, ...]:
+        return evaluation_blocks(self.values, self.unit)
 
     def _page(self) -> Report:
         return evaluation_report(

@@ -10,12 +10,11 @@ from cpz.data.workspace import Workspace, write_atomically
 from cpz.report.encoding import encode_json, plain, to_toml
 from cpz.report.html.fragment import fragment
 from cpz.report.html.render import render
-from cpz.report.terminal.blocks import blocks_of, text_of
-from cpz.report.values import Report
+from cpz.report.terminal.render import text_of
+from cpz.report.values import Block, Report
 
 if TYPE_CHECKING:
     import polars as pl
-    from rich.console import RenderableType
 
 Values = TypeVar("Values")
 
@@ -57,7 +56,7 @@ class Result(ABC, Generic[Values]):
         """Return the main numbers as one Polars frame."""
 
     @abstractmethod
-    def _tables(self) -> "tuple[RenderableType, ...]":
+    def _blocks(self) -> tuple[Block, ...]:
         """Return what the command prints."""
 
     @abstractmethod
@@ -86,10 +85,10 @@ class Result(ABC, Generic[Values]):
 
     def _repr_html_(self) -> str:
         """Return the tables as HTML, which notebooks show."""
-        return fragment(blocks_of(self._tables()))
+        return fragment(self._blocks())
 
     def __str__(self) -> str:
-        return text_of(self._tables())
+        return text_of(self._blocks())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.call.command}>"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -14,13 +13,9 @@ from cpz.data.dataset import Dataset
 from cpz.models.registry import CHAMPION, load_model, resolve_version, save_model
 from cpz.models.trained import TrainedModel, TrainingConfig
 from cpz.models.training import train as train_model
-from cpz.report.pages.training import training_report
+from cpz.report.content.training import training_blocks, training_report
 from cpz.report.results.train import TrainResult
-from cpz.report.terminal.tables import train_tables
-from cpz.report.values import Report
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from cpz.report.values import Block, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +97,8 @@ class Model(Result[TrainResult]):
             infer_schema_length=None,
         )
 
-    def _tables(self) -> "tuple[RenderableType, ...]":
-        return train_tables(self.values)
+    def _blocks(self) -> tuple[Block, ...]:
+        return training_blocks(self.values)
 
     def _page(self) -> Report:
         return training_report(self.values, self.call.config_toml, self.call.command)

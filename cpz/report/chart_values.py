@@ -88,13 +88,17 @@ class BarSeries:
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """Horizontal bars for categories; a second series stands under the first."""
+    """Horizontal bars for categories; a second series stands under the first.
+
+    `label` says what the categories are, at the head of the table of numbers.
+    """
 
     title: str
     description: str
     categories: tuple[str, ...]
     series: tuple[BarSeries, ...]
     unit: Unit = PERCENT
+    label: str = ""
 
     def __post_init__(self) -> None:
         """Check the shape: one or two series, one value >= 0 per category."""

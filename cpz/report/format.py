@@ -155,6 +155,15 @@ def format_estimate(
     return f"{format_value(estimate, unit, interval_digits(low, high, unit))} ({interval})"
 
 
+def estimate_cells(estimate: float | None, ci: tuple[float, float], unit: Unit) -> tuple[str, str]:
+    """Write an estimate and its interval as two cells, both with the same digits.
+
+    >>> estimate_cells(0.0449, (0.0412, 0.0486), PERCENT)
+    ('4.49%', '4.12% to 4.86%')
+    """
+    return format_value(estimate, unit, interval_digits(*ci, unit)), format_interval(*ci, unit)
+
+
 def interval_digits(low: float | None, high: float | None, unit: Unit) -> int | None:
     """Return the decimal places that keep two significant digits of half the interval's width.
 

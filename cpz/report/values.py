@@ -1,16 +1,19 @@
-"""What a report says, as plain values. Nothing here computes a statistic or draws a line.
+"""What a result says, as plain values: blocks, and the report around them.
 
-Texts may set words in `backticks`, which the page shows as code. Numbers are in stored units
-(`format.py`): shares are fractions, money is minor units; None or NaN reads "n/a".
+Nothing here computes a statistic, draws a line, or knows a terminal, HTML or Markdown. Texts may
+set words in `backticks`, which pages show as code. Numbers are in stored units (`format.py`):
+shares are fractions, money is minor units; None or NaN reads "n/a".
 """
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from cpz.data.version import __version__
 from cpz.report.chart_values import Chart, Interval
-from cpz.report.format import Unit
+from cpz.report.format import COUNT, Unit, format_interval, format_value, interval_digits
 
 Align = Literal["left", "right"]
 
@@ -38,13 +41,40 @@ class Status(StrEnum):
         return words[self]
 
 
-Cell = str | Status
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Words that stand out: with the icon or colour of a status, else in bold."""
+
+    text: str
+    status: Status | None = None
 
 
-def label_and_numbers(n_numbers: int) -> tuple[Align, ...]:
-    """Return the alignment of one column of labels and the columns of numbers after it."""
+Cell = str | Mark
+Words = str | tuple[Cell, ...]
+
+
+def parts_of(words: Words) -> tuple[Cell, ...]:
+    """Return words as a sequence of plain and marked ones."""
+    return (words,) if isinstance(words, str) else words
+
+
+def code_spans(text: str) -> tuple[tuple[str, bool], ...]:
+    """Cut a text at its backticks, and say of each piece whether it stood between two.
+
+    >>> code_spans("run `cpz demo` and ` alone")
+    (('run ', False), ('cpz demo', True), (' and ` alone', False))
+    """
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:  # an unpaired backtick is an ordinary character
+        pieces[-2:] = ["`".join(pieces[-2:])]
+    return tuple((piece, bool(index % 2)) for index, piece in enumerate(pieces))
+
+
+def label_and_numbers(n_numbers: int, n_labels: int = 1) -> tuple[Align, ...]:
+    """Return the alignment of columns of labels and the columns of numbers after them."""
+    labels: list[Align] = ["left"] * n_labels
     numbers: list[Align] = ["right"] * n_numbers
-    return ("left", *numbers)
+    return (*labels, *numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +89,45 @@ class KeyFigure:
     status: Status | None = None
 
 
+def key_value(key: KeyFigure) -> str:
+    """Write a key figure with the digits that its interval supports."""
+    if key.interval is None:
+        return format_value(key.value, key.unit)
+    digits = interval_digits(key.interval.low, key.interval.high, key.unit)
+    return format_value(key.value, key.unit, digits)
+
+
+def key_interval(key: KeyFigure) -> str:
+    """Write a key figure's interval with its nominal coverage, or nothing."""
+    if key.interval is None:
+        return ""
+    written = format_interval(key.interval.low, key.interval.high, key.unit)
+    return f"{100 * key.interval.level:g}% interval: {written}"
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells as finished texts, or a `Status`, which is drawn as a badge.
+    """Cells as finished texts, some of them marked. The first column heads its row.
 
-    `align` is empty (all left) or has one entry per column. The first column heads its row.
+    Attributes:
+        columns: the heads.
+        rows: one cell a column.
+        caption: what it shows, in a few words.
+        align: empty (all left) or one entry per column.
+        note: what a reader of a page should know of it; a terminal leaves it out.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    caption: str
+    caption: Words
     align: tuple[Align, ...] = ()
+    note: str = ""
+
+    @property
+    def sides(self) -> tuple[Align, ...]:
+        """Return one alignment per column."""
+        left: Align = "left"
+        return self.align or (left,) * len(self.columns)
 
     def __post_init__(self) -> None:
         """Check that every row, and `align` if given, has one entry per column."""
@@ -86,6 +144,25 @@ class Table:
             )
 
 
+def table(
+    caption: Words,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    n_labels: int = 1,
+    note: str = "",
+) -> Table:
+    """Return a table whose first `n_labels` columns are words and the others numbers."""
+    align = label_and_numbers(len(columns) - n_labels, n_labels)
+    return Table(tuple(columns), tuple(map(tuple, rows)), caption, align, note)
+
+
+def tally(
+    caption: str, columns: tuple[str, str], found: Mapping[str, float | None], unit: Unit = COUNT
+) -> Table:
+    """Return one number a row."""
+    return table(caption, columns, ((name, format_value(n, unit)) for name, n in found.items()))
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """A remark with a verdict."""
@@ -96,9 +173,33 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A paragraph."""
+    """A paragraph, or several lines; `is_aside` for what is said in passing."""
 
-    text: str
+    text: Words
+    is_aside: bool = False
+
+    @property
+    def lines(self) -> tuple[tuple[Cell, ...], ...]:
+        r"""Return the words line by line.
+
+        >>> Text(("a ", Mark("b"), "\nc")).lines
+        (('a ', Mark(text='b', status=None)), ('c',))
+        """
+        lines: list[list[Cell]] = [[]]
+        for part in parts_of(self.text):
+            if isinstance(part, Mark):
+                lines[-1].append(part)
+                continue
+            first, *others = part.split("\n")
+            lines[-1].append(first)
+            for other in others:
+                lines.append([other])
+        return tuple(tuple(part for part in line if part) for line in lines)
+
+
+def asides(*sentences: str) -> tuple[Text, ...]:
+    """Return what is said in passing, without sentences that are empty."""
+    return tuple(Text(sentence, is_aside=True) for sentence in sentences if sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +228,7 @@ Block = Table | Note | Text | Links | Chart
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled part of the page. `id` is its anchor: lower-case letters, digits and hyphens."""
+    """A titled part of a report. `id` is its anchor: lower-case letters, digits and hyphens."""
 
     id: str
     title: str
@@ -145,11 +246,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole page.
+    """A whole page: blocks, and what frames them.
 
     Attributes:
         title: what was judged.
-        subtitle: on which data, and when; the renderer reads no clock.
+        subtitle: on which data, and when; no renderer reads a clock.
         summary: the numbers a reader came for.
         trust: how far to trust them, in order of weight; never empty.
         sections: the evidence.
@@ -169,7 +270,7 @@ class Report:
     config_toml: str
     warnings: tuple[str, ...] = ()
     next_steps: tuple[str, ...] = ()
-    versions: tuple[tuple[str, str], ...] = ()
+    versions: tuple[tuple[str, str], ...] = (("cpz", __version__),)
 
     def __post_init__(self) -> None:
         """Check what no report may lack: a trust note, its command, distinct anchors."""

@@ -1,20 +1,17 @@
 """The canary's page and tables: what they must say for every verdict."""
 
-from io import StringIO
-
 import pytest
 
-from cpz.cli.shell.console import Output
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.canary.monitor import ALPHA, monitor
 from cpz.evaluation.canary.plan import CanaryPlan, information_limit, plan_steps
 from cpz.ingest.canaries.counts import Group, Hour, Sums
 from cpz.rehearsal.ramp_arguments import Injection
 from cpz.report.chart_values import LineChart
+from cpz.report.content.canary.ramp import canary_blocks, canary_report, plan_blocks
 from cpz.report.html.render import render
-from cpz.report.pages.canary import canary_report
 from cpz.report.results.canary import CanaryResult
-from cpz.report.terminal.canary import plan_tables, simulate_tables
+from cpz.report.terminal.render import text_of
 from cpz.report.values import Status
 
 COMMAND = "cpz canary simulate"
@@ -39,12 +36,6 @@ def result_of(hours: tuple[Hour, ...], injected: Injection = NO_HARM) -> CanaryR
     plan = CanaryPlan(ALPHA, 0.25, 1000.0, steps)
     effect = injected.conversion
     return CanaryResult.of(("a", "b"), injected, plan, monitor(hours), effect, limit)
-
-
-def text_of(*parts: object) -> str:
-    written = StringIO()
-    Output(width=160, file=written).print(*parts)
-    return written.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -102,10 +93,10 @@ def test_conversion_restarts_with_each_step() -> None:
 def test_tables_name_what_is_not_detectable_and_the_limit() -> None:
     hours = hours_of(4000, 600, 6)
     result = result_of(hours, Injection(conversion=-0.05))
-    plan = text_of(*plan_tables(result.plan))
+    plan = text_of(plan_blocks(result.plan), 160)
     assert plan.count("nothing") >= 2  # alone: the 1 % step and full exposure
-    shown = text_of(*simulate_tables(result))
+    shown = text_of(canary_blocks(result), 160)
     assert "rollback" in shown
     assert f"{result.exposed} of them" in shown
     assert "power one" in shown
-    assert "power one" not in text_of(*simulate_tables(result_of(hours)))
+    assert "power one" not in text_of(canary_blocks(result_of(hours)), 160)

@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 import cpz
-from cpz.cli.machine.doctor import _render
+from cpz.cli.machine.doctor import examined
 from cpz.cli.machine.environment import Check, examine
 from cpz.cli.shell.console import Output
 from cpz.cli.shell.next_command import then
@@ -24,7 +24,8 @@ from cpz.cli.shell.outcome import Outcome, finish
 from cpz.cli.shell.outcome import Output as Written
 from cpz.cli.shell.progress import progress_bar
 from cpz.report.gate import Gate
-from cpz.report.terminal.tables import grid, spaced, styled
+from cpz.report.terminal.render import show
+from cpz.report.values import Mark, Note, Status, Text, table
 
 Cli = Callable[..., Any]
 
@@ -41,10 +42,18 @@ def _printed(*parts: Any, width: int = 300) -> str:
 @pytest.mark.parametrize("width", [20, 300])
 @pytest.mark.parametrize("text", AWKWARD)
 def test_a_table_shows_its_heading_columns_and_cells(text: str, width: int) -> None:
-    table = grid(f"1{text}", "2", f"3{text}", "4")
-    table.add_row(f"5{text}", f"6{text}", styled(f"7{text}", "red"))
-    printed = _printed(table, width=width)
-    assert all(f"{place}{text}" in printed for place in (1, 3, 5, 6, 7))
+    row = (f"5{text}", f"6{text}", Mark(f"7{text}", Status.STOP))
+    out = io.StringIO()
+    show(Output(file=out, width=width), (table(f"1{text}", ("2", f"3{text}", "4"), (row,)),))
+    assert all(f"{place}{text}" in out.getvalue() for place in (1, 3, 5, 6, 7))
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_texts_and_notes_show_their_words(text: str) -> None:
+    out = io.StringIO()
+    blocks = (Text((f"1{text}", Mark(f"2{text}"))), Note(Status.OK, f"3{text}"))
+    show(Output(file=out, width=300), blocks)
+    assert all(f"{place}{text}" in out.getvalue() for place in (1, 2, 3))
 
 
 @pytest.mark.parametrize("text", AWKWARD)
@@ -52,7 +61,7 @@ def test_strings_inside_anything_of_rich_stay_strings(text: str) -> None:
     table = Table(f"1{text}", title=f"2{text}", caption=f"3{text}")
     table.add_row(f"4{text}")
     inside = Group(f"5{text}", Padding(f"6{text}", 1), Columns([f"7{text}", f"8{text}"]))
-    printed = _printed(table, inside, *spaced((f"9{text}",)))
+    printed = _printed(table, inside, f"9{text}")
     assert all(f"{place}{text}" in printed for place in range(1, 10))
 
 
@@ -62,7 +71,9 @@ def test_numbers_and_paths_get_no_colours_of_richs_own(monkeypatch: pytest.Monke
     assert _printed("12 in /tmp/x is 'True'") == "12 in /tmp/x is 'True'\n"
 
 
-def test_what_a_command_hands_back_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_command_hands_back_is_shown_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     outcome = Outcome(
         "test",
         None,
@@ -71,9 +82,11 @@ def test_what_a_command_hands_back_is_shown_whole(capsys: pytest.CaptureFixture[
         outputs=(Written(SENTENCE, SENTENCE),),
         next=(then(None, SENTENCE),),
     )
-    assert finish(outcome, False, lambda console: console.print(SENTENCE, soft_wrap=True)) == 1
+    monkeypatch.setenv("COLUMNS", "300")
+    assert finish(outcome, False, (Text(SENTENCE),)) == 1
     assert capsys.readouterr().out.splitlines() == [
         SENTENCE,
+        "",
         f"warning {SENTENCE}",
         f"gate {SENTENCE} failed: {SENTENCE} (limit {SENTENCE})",
         f"{SENTENCE} {SENTENCE}",
@@ -86,7 +99,7 @@ def test_doctor_shows_its_findings(text: str) -> None:
     check = Check(f"1{text}", "failed", f"2{text}", f"3{text}", f"4{text}")
     found = replace(examine(Path()), checks=(check,))
     out = io.StringIO()
-    _render(found, Output(file=out, width=200))
+    show(Output(file=out, width=200), (examined(found),))
     assert all(f"{place}{text}" in out.getvalue() for place in range(1, 5))
     assert "failed" in out.getvalue()
 

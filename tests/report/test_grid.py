@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from cpz.cli.shell.console import Output
-from cpz.report.terminal.tables import grid
+from cpz.report.terminal.render import show
+from cpz.report.values import table
 
 ROWS = [
     ("conversion", "proportion", "389\u202f054", "\u22121.25 to +2.50 pp"),
@@ -15,11 +16,9 @@ ROWS = [
 
 
 def _printed(width: int, rows: Sequence[tuple[str, ...]] = ROWS) -> str:
-    table = grid("effects", "metric", "kind", "units needed", "95 % interval", first=2)
-    for row in rows:
-        table.add_row(*row)
+    columns = ("metric", "kind", "units needed", "95 % interval")
     out = io.StringIO()
-    Output(file=out, width=width).print(table)
+    show(Output(file=out, width=width), (table("effects", columns, rows, n_labels=2),))
     return out.getvalue()
 
 

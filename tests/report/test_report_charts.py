@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpz.report.chart_tables import tabulate
 from cpz.report.chart_values import (
     BarChart,
     BarSeries,
@@ -39,7 +40,7 @@ from cpz.report.html.charts.drawing import (
 from cpz.report.html.charts.heat_map import N_STEPS, step_of
 from cpz.report.html.charts.legend import LegendEntry, legend
 from cpz.report.html.charts.scale import Scale, extent
-from cpz.report.html.figure import draw, tabulate
+from cpz.report.html.figure import draw
 
 FRAMES = pytest.mark.parametrize("frame", [WIDE, NARROW], ids=["wide", "narrow"])
 

@@ -31,6 +31,7 @@ from cpz.report.format import COUNT, MILLISECONDS, PERCENT, POINTS, money
 from cpz.report.html.render import MAX_BYTES, inline_code, render
 from cpz.report.values import (
     KeyFigure,
+    Mark,
     Note,
     Report,
     Section,
@@ -42,6 +43,10 @@ from cpz.report.values import (
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 ATTACK = "</title><script>alert('x')</script>\"'&"
+
+
+def marked(status: Status) -> Mark:
+    return Mark(status.word, status)
 
 
 def value_chart() -> IntervalChart:
@@ -157,10 +162,10 @@ def numbers_table() -> Table:
     return Table(
         ("Check", "Verdict", "Found", "Limit"),
         (
-            ("Mean weight", Status.OK, "1.003", "0.98 to 1.02"),
-            ("Largest weight's share", Status.CAUTION, "3.1%", "1%"),
-            ("Rows below the propensity floor", Status.STOP, "12", "0"),
-            ("Duplicated decisions", Status.INFO, "n/a", "0"),
+            ("Mean weight", marked(Status.OK), "1.003", "0.98 to 1.02"),
+            ("Largest weight's share", marked(Status.CAUTION), "3.1%", "1%"),
+            ("Rows below the propensity floor", marked(Status.STOP), "12", "0"),
+            ("Duplicated decisions", marked(Status.INFO), "n/a", "0"),
         ),
         "Audit of the log",
         ("left", "left", "right", "right"),
@@ -350,7 +355,7 @@ def test_a_status_is_a_word_and_an_icon_beside_its_colour(status: Status) -> Non
 
 
 def test_status_icons_differ_in_shape() -> None:
-    table = Table(("", "verdict"), tuple((s.word, s) for s in Status), "all")
+    table = Table(("", "verdict"), tuple((s.word, marked(s)) for s in Status), "all")
     section = Section("all", "All", "", (table,))
     html = render(replace(specimen(), sections=(section,), summary=()))
     shapes = re.findall(r'<span class="badge \w+">(<svg.*?</svg>)', html.split("<tbody>")[1])
@@ -386,9 +391,9 @@ def poisoned() -> Report:
         LineChart(ATTACK, ATTACK, ATTACK, (ATTACK,), (Line(ATTACK, (1.0,)),), PERCENT, reference),
         HeatMap(ATTACK, ATTACK, ((1.0,),), COUNT, (ATTACK,), (ATTACK,)),
         Histogram(ATTACK, ATTACK, ATTACK, (1.0, 2.0), (1,), thresholds=(reference,)),
-        Table((ATTACK, ATTACK), ((ATTACK, ATTACK),), ATTACK),
+        Table((ATTACK, ATTACK), ((ATTACK, Mark(ATTACK, Status.OK)),), ATTACK, note=ATTACK),
         Note(Status.OK, ATTACK),
-        Text(f"`{ATTACK}`"),
+        Text((f"`{ATTACK}`", Mark(ATTACK), Mark(ATTACK, Status.STOP))),
     )
     return replace(
         base,

@@ -1,7 +1,7 @@
 """`cpz ab`: plan an experiment, rehearse it on simulated shoppers, analyse it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from cpz.cli.shell.options import (
 )
 from cpz.cli.shell.outcome import finish
 from cpz.cli.shell.signature import spread
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 app = typer.Typer(name="ab", help="Plan, rehearse and analyse experiments.", no_args_is_help=True)
 
@@ -47,16 +44,11 @@ def analyze(
         cpz ab analyze users.csv --metrics metrics.toml --sequential --out report
     """
     from cpz.cli.ab.runs import in_workspace, run_analyze
+    from cpz.report.content.ab.analysis import analysis_blocks
 
     file, metrics = in_workspace(file, workspace), in_workspace(metrics, workspace)
     outcome, result = run_analyze(file, metrics, arguments, out)
-
-    def render(console: "Console") -> None:
-        from cpz.report.terminal.ab import analysis_tables  # late: --json needs no tables
-
-        console.print(*analysis_tables(result))
-
-    return finish(outcome, json, render)
+    return finish(outcome, json, analysis_blocks(result))
 
 
 @app.command("plan")
@@ -78,16 +70,11 @@ def plan(
         cpz ab plan past.parquet --metrics metrics.toml --effect 0.02 --days 14
     """
     from cpz.cli.ab.runs import in_workspace, run_plan
+    from cpz.report.content.ab.plan import plan_blocks
 
     past, columns = (path and in_workspace(path, workspace) for path in (file, metrics))
     outcome, result = run_plan(past, columns, arguments)
-
-    def render(console: "Console") -> None:
-        from cpz.report.terminal.ab import plan_tables  # late: --json needs no tables
-
-        console.print(*plan_tables(result))
-
-    return finish(outcome, json, render)
+    return finish(outcome, json, plan_blocks(result))
 
 
 @app.command("simulate")
@@ -108,12 +95,7 @@ def simulate(
         cpz ab simulate --control logging --treatment epsilon:0.1 --placement shipping --split 80/20
     """
     from cpz.cli.ab.rehearse import run_experiment
+    from cpz.report.content.ab.rehearsal import rehearsal_blocks
 
     outcome, result = run_experiment(arguments, workspace, out)
-
-    def render(console: "Console") -> None:
-        from cpz.report.terminal.ab import rehearsal_tables  # late: --json needs no tables
-
-        console.print(*rehearsal_tables(result))
-
-    return finish(outcome, json, render)
+    return finish(outcome, json, rehearsal_blocks(result))

@@ -24,8 +24,8 @@ from cpz.rehearsal.experiment import (
     rehearse_experiment,
     sessions_to_simulate,
 )
+from cpz.report.content.ab.rehearsal import rehearsal_report
 from cpz.report.html.render import render
-from cpz.report.pages.ab import rehearsal_report
 from cpz.report.results.ab import RehearsalResult
 
 

@@ -62,8 +62,8 @@ def write_analysis(
     out: Path, result: ExperimentResult, config: str, warnings: tuple[str, ...]
 ) -> tuple[Output, ...]:
     """Write report, result and configuration into a folder."""
+    from cpz.report.content.ab.analysis import analysis_report
     from cpz.report.html.render import render
-    from cpz.report.pages.ab import analysis_report
 
     ensure_out(out)
     html = render(analysis_report(result, config, command_line(), warnings))

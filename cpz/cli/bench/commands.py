@@ -1,15 +1,12 @@
 """`cpz bench`: did this change make anything slower or larger?"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cpz.cli.shell.options import JsonOption
 from cpz.cli.shell.outcome import finish
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 def bench(
@@ -52,12 +49,9 @@ def bench(
         cpz bench --against ../before/.venv/bin/python --runs 2
         cpz bench --baseline before.json --fail-on 'train>1.2' --fail-on 'serve_peak_mb>1.5' --json
     """
-    from cpz.cli.bench.runs import BenchArguments, bench_tables, run_bench
+    from cpz.cli.bench.runs import BenchArguments, run_bench
+    from cpz.report.content.bench import bench_blocks
 
     limits = tuple(fail_on or ())
     outcome, result = run_bench(BenchArguments(suite, baseline, against, save, limits, runs))
-
-    def render(console: "Console") -> None:
-        console.print(*bench_tables(result))
-
-    return finish(outcome, json, render)
+    return finish(outcome, json, bench_blocks(result))

@@ -5,9 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from rich.console import RenderableType
-from rich.text import Text
-
 from cpz.bench.base import Base, find_base
 from cpz.bench.baseline import Baseline, read_baseline, require_writable, save_baseline
 from cpz.bench.registry import find_suite, suite_digest
@@ -17,7 +14,6 @@ from cpz.cli.shell.outcome import Outcome, Output
 from cpz.cli.shell.progress import progress_bar
 from cpz.data.errors import UsageError
 from cpz.report.gate import Gate
-from cpz.report.terminal.tables import grid, styled
 from cpz.serving.load.limit import Limit, read_limit
 
 
@@ -129,35 +125,6 @@ def warnings(result: BenchResult) -> tuple[str, ...]:
     return tuple(found)
 
 
-def bench_tables(result: BenchResult) -> tuple[RenderableType, ...]:
-    """Return the figures and, with a baseline, how they stand to it."""
-    columns = ("workload", "work, ms", "ratio", "95 % interval", "peak, MB")
-    table = grid(f"suite {result.suite} {result.suite_digest}", *columns)
-    is_compared = any(figure.time is not None for figure in result.figures.values())
-    if is_compared:
-        for name in ("time", "memory"):
-            table.add_column(f"{name} / baseline", justify="right")
-            table.add_column("")
-    for name, figure in result.figures.items():
-        cells: list[RenderableType] = [
-            name,
-            f"{1000 * figure.work_s:.0f}",
-            f"{figure.ratio:.3f}",
-            f"{figure.ratio_low:.3f} to {figure.ratio_high:.3f}",
-            f"{figure.peak_mb:.0f}",
-        ]
-        if name in result.unmeasured:
-            cells += ["", "not compared"]
-        for compared in (figure.time, figure.memory):
-            if compared is not None:
-                cells += [f"{compared.relative:.3f}"]
-                cells += [styled(compared.verdict, _COLOURS[compared.verdict])]
-        table.add_row(*cells)
-    machine = result.machine
-    where = f"{machine.processor}, Python {machine.python}, {result.seconds:.0f} s"
-    return (table, Text(where, style="dim"))
-
-
 _STATUS: dict[Verdict, Literal["pass", "fail", "no data"]] = {
     Verdict.OK: "pass",
     Verdict.FASTER: "pass",
@@ -165,12 +132,4 @@ _STATUS: dict[Verdict, Literal["pass", "fail", "no data"]] = {
     Verdict.SLOWER: "fail",
     Verdict.LARGER: "fail",
     Verdict.TOO_NOISY: "no data",
-}
-_COLOURS = {
-    Verdict.OK: "green",
-    Verdict.FASTER: "green",
-    Verdict.SMALLER: "green",
-    Verdict.SLOWER: "red",
-    Verdict.LARGER: "red",
-    Verdict.TOO_NOISY: "yellow",
 }

@@ -21,8 +21,8 @@ from cpz.evaluation.canary.plan import CanaryPlan, plan_counts
 from cpz.ingest.canaries.count_files import GUARDED, RampCounts, read_ramp_counts
 from cpz.ingest.canaries.counts import pooled
 from cpz.rehearsal.ramp_arguments import parse_allowed
+from cpz.report.content.canary.ramp import analysis_report
 from cpz.report.html.render import render
-from cpz.report.pages.canary import analysis_report
 from cpz.report.results.canary import CanaryAnalysis
 
 _CURRENCY = re.compile(r"^[A-Z]{3}$")

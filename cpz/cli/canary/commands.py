@@ -13,7 +13,7 @@ from cpz.cli.shell.options import (
     JsonOption,
     WorkspaceOption,
 )
-from cpz.cli.shell.outcome import Outcome, finish
+from cpz.cli.shell.outcome import Outcome, finish, say_ahead
 from cpz.cli.shell.signature import spread
 from cpz.report.gate import Gate
 
@@ -44,16 +44,13 @@ def simulate(
         cpz canary simulate --canary default:greedy --ramp 1,10,50 --allow conversion=5% --json
     """
     from cpz.cli.canary.runs import exit_code, run_simulate
-    from cpz.cli.shell.console import Output
-    from cpz.report.terminal.canary import plan_tables, simulate_tables
+    from cpz.report.content.canary.ramp import canary_blocks, plan_blocks
 
     def announce(plan: "CanaryPlan") -> None:
-        if not json:
-            Output().print(*plan_tables(plan))
+        say_ahead(json, plan_blocks(plan))
 
     outcome, result = run_simulate(arguments, workspace, jobs, announce)
-    code = finish(outcome, json, lambda console: console.print(*simulate_tables(result)))
-    return exit_code(result, code)
+    return exit_code(result, finish(outcome, json, canary_blocks(result)))
 
 
 @app.command("analyze")
@@ -75,16 +72,13 @@ def analyze(
     """
     from cpz.cli.canary.analysis import run_analyze
     from cpz.cli.canary.runs import exit_code
-    from cpz.cli.shell.console import Output
-    from cpz.report.terminal.canary import analysis_tables, plan_tables
+    from cpz.report.content.canary.ramp import analysis_blocks, plan_blocks
 
     def announce(plan: "CanaryPlan") -> None:
-        if not json:
-            Output().print(*plan_tables(plan))
+        say_ahead(json, plan_blocks(plan))
 
     outcome, result = run_analyze(arguments, workspace, out, announce)
-    code = finish(outcome, json, lambda console: console.print(*analysis_tables(result)))
-    return exit_code(result, code)
+    return exit_code(result, finish(outcome, json, analysis_blocks(result)))
 
 
 @app.command("replay")
@@ -99,10 +93,10 @@ def replay(
         cpz canary replay ledger.jsonl --json
     """
     from cpz.cli.canary.runs import run_replay
-    from cpz.report.terminal.canary import replay_tables
+    from cpz.report.content.canary.ramp import replay_blocks
 
     outcome, result = run_replay(ledger)
-    return finish(outcome, json, lambda console: console.print(*replay_tables(result)))
+    return finish(outcome, json, replay_blocks(result))
 
 
 @app.command("judge")
@@ -129,16 +123,16 @@ def judge(
     from cpz.evaluation.canary.judge import judge_canary
     from cpz.ingest.canaries.judge_config import JudgeConfig, load_judge_config
     from cpz.ingest.canaries.metric_series import read_metric_series
-    from cpz.report.terminal.canary import judge_tables
+    from cpz.report.content.canary.judge import judge_blocks
 
     rules = JudgeConfig() if config is None else load_judge_config(config)
     found = judge_canary(read_metric_series(baseline), read_metric_series(canary), rules, judge_)
     outcome = _judged(found, rules.thresholds.marginal, (baseline, canary, config))
-    return finish(outcome, json, lambda console: console.print(*judge_tables(found)))
+    return finish(outcome, json, judge_blocks(found))
 
 
 def _judged(found: "Judgment", marginal: float, paths: tuple[Path | None, ...]) -> Outcome:
-    from cpz.report.canary_words import judgment_warnings
+    from cpz.report.content.canary.words import judgment_warnings
     from cpz.report.results.canary import JudgeResult
 
     score = found.score

@@ -35,9 +35,9 @@ from cpz.rehearsal.arms import arm_of
 from cpz.rehearsal.hourly_sums import Ramp
 from cpz.rehearsal.ramp import WorldRun, finish_ramp, plan_ramp, start_ramp
 from cpz.rehearsal.ramp_arguments import parse_allowed, parse_injection, parse_ramp
+from cpz.report.content.canary.ramp import canary_report
 from cpz.report.gate import Gate
 from cpz.report.html.render import render
-from cpz.report.pages.canary import canary_report
 from cpz.report.results.canary import CanaryAnalysis, CanaryResult, ReplayResult
 
 Announce = Callable[[CanaryPlan], None]

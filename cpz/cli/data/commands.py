@@ -44,8 +44,8 @@ def import_(
     from cpz.data.workspace import Workspace
     from cpz.ingest.logs.importing import import_log
     from cpz.ingest.logs.mapping import load_mapping
+    from cpz.report.content.data import import_blocks, losses_warnings
     from cpz.report.results.data import ImportResult
-    from cpz.report.terminal.tables import import_tables, losses_warnings
 
     most = parse_share(max_rejects, "--max-rejects")
     report = import_log(Workspace(workspace), file, load_mapping(map_), dataset, force, most)
@@ -76,7 +76,7 @@ def import_(
             then(workspace, "train", "--dataset", dataset),
         ),
     )
-    return finish(outcome, json, lambda console: console.print(*import_tables(result)))
+    return finish(outcome, json, import_blocks(result))
 
 
 @app.command("check")
@@ -95,7 +95,7 @@ def check(
     from cpz.data.dataset import open_dataset
     from cpz.data.findings import Status
     from cpz.data.workspace import Workspace
-    from cpz.report.terminal.tables import check_tables
+    from cpz.report.content.data import check_blocks
 
     report = check_dataset(open_dataset(Workspace(workspace), dataset))
     n_red = sum(finding.status is Status.RED for finding in report.findings)
@@ -105,4 +105,4 @@ def check(
         inputs=(dataset,),
         gates=(Gate("red_findings", "fail" if n_red else "pass", n_red, 0),),
     )
-    return finish(outcome, json, lambda console: console.print(*check_tables(report)))
+    return finish(outcome, json, check_blocks(report))

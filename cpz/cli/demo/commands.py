@@ -42,11 +42,11 @@ def demo(
         cpz demo
         cpz demo --sessions 20000 --seed 1
     """
+    from cpz.report.content.demo import demo_blocks
     from cpz.report.format import PERCENT
-    from cpz.report.terminal.tables import demo_tables
 
     outcome, result = run_demo(sessions, seed, jobs, workspace)
-    return finish(outcome, json, lambda console: console.print(*demo_tables(result, PERCENT)))
+    return finish(outcome, json, demo_blocks(result, PERCENT))
 
 
 def run_demo(sessions: int, seed: int, jobs: int, root: Path) -> "tuple[Outcome, DemoResult]":

@@ -18,7 +18,6 @@ from cpz.cli.serve.arguments import LoadArguments
 from cpz.cli.serve.load_runs import run_load_test
 from cpz.cli.shell.outcome import Outcome, Output, command_line
 from cpz.data.errors import UsageError
-from cpz.data.version import __version__
 from cpz.data.workspace import Workspace, write_atomically
 from cpz.report.html.render import render
 from cpz.report.results.ab import RehearsalResult
@@ -139,7 +138,6 @@ def index_page(root: Path, outputs: tuple[Output, ...]) -> Output:
         sections=(Section("reports", "Reports", "", (Links(links),)),),
         command=command_line(),
         config_toml="",
-        versions=(("cpz", __version__),),
     )
     path = folder / "index.html"
     write_atomically(path, render(page).encode())

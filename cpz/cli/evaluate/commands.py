@@ -1,7 +1,7 @@
 """`cpz evaluate`: what a policy is worth off-line, and how sure that is."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,11 +11,8 @@ from cpz.cli.shell.options import (
     JsonOption,
     WorkspaceOption,
 )
-from cpz.cli.shell.outcome import Outcome, finish
+from cpz.cli.shell.outcome import finish
 from cpz.cli.shell.signature import spread
-
-if TYPE_CHECKING:
-    from cpz.cli.evaluate.runs import Evaluated
 
 LogFile = Annotated[
     Path | None, typer.Option("--log", help="Flat decision log: CSV, Parquet or JSON lines.")
@@ -46,14 +43,10 @@ def evaluate(
         cpz evaluate --log log.parquet --map map.toml --policy policy.npy --json
     """
     from cpz.cli.evaluate.runs import run_evaluate, run_evaluate_log
-    from cpz.report.terminal.tables import evaluate_tables
+    from cpz.report.content.evaluation import evaluation_blocks
 
-    done: Evaluated
     if log is None:
         done = run_evaluate(arguments, workspace, out, given=(map_, q_hat))
     else:
         done = run_evaluate_log(arguments, log, map_, q_hat, out)
-    outcome: Outcome = done.outcome
-    return finish(
-        outcome, json, lambda console: console.print(*evaluate_tables(done.result, done.unit))
-    )
+    return finish(done.outcome, json, evaluation_blocks(done.result, done.unit))

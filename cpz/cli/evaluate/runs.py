@@ -24,10 +24,10 @@ from cpz.ingest.policies.policy_files import load_policy_file
 from cpz.ingest.policies.q_hat_files import load_q_hat
 from cpz.models.registry import load_model
 from cpz.rehearsal.true_values import require_truth
+from cpz.report.content.evaluation import evaluation_report
 from cpz.report.format import PERCENT, PLAIN, Unit
 from cpz.report.gate import Gate
 from cpz.report.html.render import render
-from cpz.report.pages.evaluation import evaluation_report
 from cpz.report.results.evaluate import EvaluateResult, dataset_result, log_result
 
 FLAT_DEFAULT_POLICY = EvaluateArguments().policy

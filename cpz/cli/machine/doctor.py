@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING
 from cpz.cli.shell.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 from cpz.cli.shell.outcome import Outcome, finish
 from cpz.report.gate import Gate
+from cpz.report.values import Mark, Status, Table, table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from cpz.cli.machine.environment import Examination
 
-COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
+STATUS = {"ok": Status.OK, "warning": Status.CAUTION, "failed": Status.STOP}
 
 
 def doctor(workspace: WorkspaceOption = DEFAULT_WORKSPACE, json: JsonOption = False) -> int:
@@ -28,19 +27,13 @@ def doctor(workspace: WorkspaceOption = DEFAULT_WORKSPACE, json: JsonOption = Fa
         Gate(check.id, "fail" if check.status == "failed" else "pass", check.found, check.expected)
         for check in found.checks
     )
-    return finish(
-        Outcome("doctor", found, gates=gates), json, lambda console: _render(found, console)
+    return finish(Outcome("doctor", found, gates=gates), json, (examined(found),))
+
+
+def examined(found: "Examination") -> Table:
+    """Return one row a check."""
+    rows = (
+        (check.id, Mark(check.status, STATUS[check.status]), check.found, check.expected, check.fix)
+        for check in found.checks
     )
-
-
-def _render(found: "Examination", console: "Console") -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("check", "status", "found", "expected", "fix"):
-        table.add_column(column, overflow="fold")
-    for check in found.checks:
-        status = Text(check.status, style=COLOURS[check.status])
-        table.add_row(check.id, status, check.found, check.expected, check.fix)
-    console.print(table)
+    return table("", ("check", "status", "found", "expected", "fix"), rows, n_labels=5)

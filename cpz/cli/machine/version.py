@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cpz.cli.shell.options import JsonOption
 from cpz.cli.shell.outcome import Outcome, finish
 from cpz.data.version import __version__
+from cpz.report.values import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,5 @@ def version(json: JsonOption = False) -> int:
     import platform
 
     result = VersionResult(__version__, platform.python_version())
-    return finish(
-        Outcome("version", result),
-        json,
-        lambda console: console.print(f"cpz {result.cpz} (Python {result.python})"),
-    )
+    said = Text(f"cpz {result.cpz} (Python {result.python})")
+    return finish(Outcome("version", result), json, (said,))

@@ -1,7 +1,7 @@
 """`cpz serve`: answer a checkout over HTTP, with the features and models of training."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from cpz.cli.serve.arguments import ServeArguments
 from cpz.cli.shell.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 from cpz.cli.shell.outcome import finish
 from cpz.cli.shell.signature import spread
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @spread
@@ -39,8 +36,9 @@ def serve(
         cpz serve --once request.json --json
         cpz serve --publish served && cpz evaluate --dataset served
     """
-    from cpz.cli.serve.runs import run_once, run_publish, run_server, serve_tables
+    from cpz.cli.serve.runs import run_once, run_publish, run_server
     from cpz.cli.serve.store import run_forget
+    from cpz.report.content.serving import serving_blocks
 
     if once is not None:
         outcome, result = run_once(arguments, workspace, once)
@@ -50,8 +48,4 @@ def serve(
         outcome, result = run_forget(arguments, forget)
     else:
         outcome, result = run_server(arguments, workspace)
-
-    def render(console: "Console") -> None:
-        console.print(*serve_tables(result))
-
-    return finish(outcome, json, render)
+    return finish(outcome, json, serving_blocks(result))

@@ -1,7 +1,7 @@
 """`cpz load`: is the server fast enough, and what does it answer when it is not?"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from cpz.cli.serve.arguments import LoadArguments
 from cpz.cli.shell.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
 from cpz.cli.shell.outcome import finish
 from cpz.cli.shell.signature import spread
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @spread
@@ -30,11 +27,8 @@ def load(
         cpz load --url http://127.0.0.1:8080 --fail-on 'p99_ms>25' --fail-on 'n_errors>0'
         cpz load --url http://127.0.0.1:8080 --closed 32 --json
     """
-    from cpz.cli.serve.load_runs import load_tables, run_load_test
+    from cpz.cli.serve.load_runs import run_load_test
+    from cpz.report.content.load import load_blocks
 
     outcome, result = run_load_test(arguments, workspace, out)
-
-    def render(console: "Console") -> None:
-        console.print(*load_tables(result))
-
-    return finish(outcome, json, render)
+    return finish(outcome, json, load_blocks(result))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.console import RenderableType
 
 from cpz.cli.serve.arguments import LoadArguments
 from cpz.cli.serve.store import missing_extra
@@ -14,11 +13,9 @@ from cpz.cli.shell.run_folder import open_run
 from cpz.data.dataset import open_dataset
 from cpz.data.errors import NotEnoughDataError, NotFoundError, UsageError, nearest
 from cpz.data.workspace import Workspace
-from cpz.report.format import COUNT, MILLISECONDS, PLAIN, format_value
+from cpz.report.content.load import load_report
 from cpz.report.gate import Gate
 from cpz.report.html.render import render
-from cpz.report.pages.load import load_report
-from cpz.report.terminal.tables import grid, spaced
 from cpz.serving.limits import read_key_lines
 from cpz.serving.load.limit import read_limit
 from cpz.serving.load.results import LoadResult
@@ -130,28 +127,3 @@ def _warnings(result: LoadResult) -> tuple[str, ...]:
             "it needs a core of its own"
         )
     return tuple(found)
-
-
-def load_tables(result: LoadResult) -> tuple[RenderableType, ...]:
-    """Return rates, quantiles and errors."""
-    rates = grid(f"{result.mode} loop against {result.url}", "what", "value")
-    if result.asked_rate_per_s is not None:
-        rates.add_row("asked, requests/s", format_value(result.asked_rate_per_s, PLAIN, 1))
-    rates.add_row("achieved, requests/s", format_value(result.achieved_rate_per_s, PLAIN, 1))
-    rates.add_row("answered well", format_value(result.n_ok, COUNT))
-    rates.add_row("failed", format_value(result.n_errors, COUNT))
-    for kind, n in result.errors.items():
-        rates.add_row(f"  {kind}", format_value(n, COUNT))
-    quantiles = grid("milliseconds", "quantile", "latency", "service time", "scheduler lag")
-    for label, name in (
-        ("median", "p50_ms"),
-        ("90 %", "p90_ms"),
-        ("99 %", "p99_ms"),
-        ("99.9 %", "p999_ms"),
-        ("largest", "max_ms"),
-    ):
-        cells = (
-            getattr(x, name) for x in (result.latency, result.service_time, result.scheduler_lag)
-        )
-        quantiles.add_row(label, *(format_value(cell, MILLISECONDS) for cell in cells))
-    return spaced((rates, quantiles))

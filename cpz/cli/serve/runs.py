@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from rich.console import RenderableType
-from rich.text import Text
 
 from cpz.cli.serve.arguments import ServeArguments
 from cpz.cli.serve.store import make_store, missing_extra
@@ -15,8 +13,6 @@ from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, Output
 from cpz.data.errors import NotFoundError, UsageError
 from cpz.data.workspace import Workspace
-from cpz.report.format import COUNT, PLAIN, format_value
-from cpz.report.terminal.tables import grid, spaced
 from cpz.serving.context_rules import RequestError
 from cpz.serving.decider import Decider
 from cpz.serving.decision_log import log_folder, open_log
@@ -231,42 +227,3 @@ def _result(
 
 def _inputs(routing: Routing) -> tuple[str, ...]:
     return tuple(f"{model.name}@{model.version}" for model in routing.models)
-
-
-def serve_tables(result: ServeResult) -> tuple[RenderableType, ...]:
-    """Return what a server did, replied to `--once`, published or erased."""
-    if result.forgotten is not None:
-        return (Text("erased" if result.forgotten else "nothing was known of this shopper"),)
-    canary = "" if result.canary_version is None else f", canary {result.canary_version}"
-    title = f"model {result.model} {result.version}{canary}, policy {result.policy}"
-    parts: list[RenderableType] = [Text(title, style="bold")]
-    if result.served is not None:
-        counts = grid("served", "what", "number")
-        for name in ("n_lines", "n_events", "n_repeated", "n_context_only", "n_unlogged"):
-            counts.add_row(
-                name[2:].replace("_", " "), format_value(getattr(result.served, name), COUNT)
-            )
-        parts.append(counts)
-    for reply in result.replies or ():
-        parts.append(_reply_table(reply))
-    if result.published is not None:
-        rows = grid(f"dataset {result.published.dataset}", "table", "rows")
-        for name, n in result.published.rows.items():
-            rows.add_row(name, format_value(n, COUNT))
-        parts.append(rows)
-    return spaced(parts)
-
-
-def _reply_table(reply: Recommendation) -> RenderableType:
-    columns = ("placement", "option", "score", "propensity", "chosen")
-    table = grid(f"request {reply.request_id}", *columns, first=2)
-    for item in reply.placements:
-        for option in item.options:
-            table.add_row(
-                item.placement,
-                option.option,
-                format_value(option.score, PLAIN),
-                format_value(option.propensity, PLAIN),
-                "yes" if option.option == item.action else "",
-            )
-    return table

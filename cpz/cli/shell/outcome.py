@@ -2,18 +2,16 @@
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cpz.cli.shell.next_command import NextCommand
 from cpz.cli.shell.streams import write_document
 from cpz.data.version import __version__
 from cpz.report.encoding import encode_json
 from cpz.report.gate import Gate
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from cpz.report.values import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +91,35 @@ def envelope(outcome: Outcome) -> Envelope:
     )
 
 
-def finish(outcome: Outcome, as_json: bool, render: "Callable[[Console], None]") -> int:
-    """Print the outcome in the form asked for and return the exit code."""
+def say_ahead(as_json: bool, blocks: Sequence[Block]) -> None:
+    """Print what a person should know before the work begins; --json has one document only."""
+    if not as_json:
+        from cpz.cli.shell.console import Output
+        from cpz.report.terminal.render import show
+
+        console = Output()
+        show(console, blocks)
+        console.print()
+
+
+def finish(outcome: Outcome, as_json: bool, blocks: Sequence[Block]) -> int:
+    """Print the outcome in the form asked for and return the exit code.
+
+    Args:
+        outcome: what the command did; all of the JSON document.
+        as_json: print that document, and nothing else.
+        blocks: what the result says to a person.
+    """
     if as_json:
         write_document(encode_json(envelope(outcome)))
         return outcome.exit_code
     from rich.text import Text  # late: --json needs none
 
     from cpz.cli.shell.console import Output
+    from cpz.report.terminal.render import show
 
     console = Output()
-    render(console)
+    show(console, blocks)
     lines = [(("warning", "yellow"), f" {warning}") for warning in outcome.warnings]
     lines += [
         ((f"gate {gate.id} failed", "red"), f": {_shown(gate.value)} (limit {_shown(gate.limit)})")
@@ -112,6 +128,8 @@ def finish(outcome: Outcome, as_json: bool, render: "Callable[[Console], None]")
     ]
     lines += [((output.kind, "dim"), f" {output.path}") for output in outcome.outputs]
     lines += [(("next", "dim"), f" {command}") for command in outcome.next]
+    if blocks and lines:
+        console.print()
     for mark, words in lines:
         console.print(Text.assemble(mark, words), soft_wrap=True)
     return outcome.exit_code

@@ -59,14 +59,14 @@ def simulate(
         cpz simulate --dataset small --verify 1
         cpz simulate --policy payment=default:greedy --dataset closed-loop
     """
-    from cpz.report.terminal.tables import simulate_tables
+    from cpz.report.content.simulation import simulation_blocks
 
     if verify is not None:
         return run_verify(arguments.dataset, verify, workspace, as_json=json)
     outcome, result = run_simulate(
         arguments, workspace, force=force, resume=resume, dry_run=dry_run, report=True
     )
-    return finish(outcome, json, lambda console: console.print(*simulate_tables(result)))
+    return finish(outcome, json, simulation_blocks(result))
 
 
 def run_simulate(
@@ -128,8 +128,8 @@ def _written_report(
 ) -> tuple[Output, ...]:
     from cpz.cli.shell.outcome import command_line
     from cpz.cli.shell.run_folder import open_run
+    from cpz.report.content.simulation import simulation_report
     from cpz.report.html.render import render
-    from cpz.report.pages.simulation import simulation_report
 
     # jobs change nothing in the result, so they are no part of what a run is
     config = {k: v for k, v in asdict(arguments).items() if k != "jobs"}
@@ -143,8 +143,8 @@ def run_verify(name: str, part: int, root: Path, *, as_json: bool) -> int:
     """Make parts of a dataset again, compare their hashes, and say which differ."""
     from cpz.data.dataset import open_dataset
     from cpz.data.workspace import Workspace
+    from cpz.report.content.simulation import verification_blocks
     from cpz.report.results.simulate import SimulateResult
-    from cpz.report.terminal.tables import grid
     from cpz.simulator.verify import verify
 
     dataset = open_dataset(Workspace(root), name)
@@ -155,10 +155,6 @@ def run_verify(name: str, part: int, root: Path, *, as_json: bool) -> int:
     scenario = str(manifest.recipe.settings["scenario"]["name"])
     sessions = rows["sessions"]
     result = SimulateResult(name, scenario, sessions, rows, manifest.digest, None, found)
-    table = grid(f"dataset {name}, made again", "what", "value")
-    table.add_row("parts", str(len(found.parts)))
-    table.add_row("files", str(found.n_files))
-    table.add_row("files that differ", str(len(found.differing)))
     warnings = tuple(f"another version of {package} made it" for package in found.versions_differ)
     status: Literal["pass", "fail"] = "fail" if found.differing else "pass"
     outcome = Outcome(
@@ -169,4 +165,4 @@ def run_verify(name: str, part: int, root: Path, *, as_json: bool) -> int:
         gates=(Gate("verify", status, float(len(found.differing)), 0.0),),
         warnings=(*warnings, *(f"{path} differs" for path in found.differing)),
     )
-    return finish(outcome, as_json, lambda console: console.print(table))
+    return finish(outcome, as_json, verification_blocks(result, found))

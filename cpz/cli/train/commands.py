@@ -33,10 +33,10 @@ def train(
         cpz train
         cpz train --dataset mine --model mine --placement payment
     """
-    from cpz.report.terminal.tables import train_tables
+    from cpz.report.content.training import training_blocks
 
     outcome, result = run_train(arguments, workspace)
-    return finish(outcome, json, lambda console: console.print(*train_tables(result)))
+    return finish(outcome, json, training_blocks(result))
 
 
 def run_train(arguments: TrainArguments, root: Path) -> "tuple[Outcome, TrainResult]":

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from cpz.report.chart_tables import tabulate
 from cpz.report.chart_values import (
     BarChart,
     CalibrationChart,
@@ -14,20 +15,18 @@ from cpz.report.chart_values import (
     IntervalChart,
     LineChart,
 )
-from cpz.report.html.charts.bar_chart import draw_bar_chart, tabulate_bar_chart
+from cpz.report.html.charts.bar_chart import draw_bar_chart
 from cpz.report.html.charts.calibration_chart import (
     draw_calibration_chart,
-    tabulate_calibration_chart,
 )
 from cpz.report.html.charts.drawing import NARROW, WIDE, Drawing, Frame, document
-from cpz.report.html.charts.funnel_chart import draw_funnel_chart, tabulate_funnel_chart
-from cpz.report.html.charts.heat_map import draw_heat_map, tabulate_heat_map
-from cpz.report.html.charts.histogram import draw_histogram, tabulate_histogram
+from cpz.report.html.charts.funnel_chart import draw_funnel_chart
+from cpz.report.html.charts.heat_map import draw_heat_map
+from cpz.report.html.charts.histogram import draw_histogram
 from cpz.report.html.charts.interval_chart import (
     draw_interval_chart,
-    tabulate_interval_chart,
 )
-from cpz.report.html.charts.line_chart import draw_line_chart, tabulate_line_chart
+from cpz.report.html.charts.line_chart import draw_line_chart
 from cpz.report.values import Table
 
 
@@ -75,24 +74,4 @@ def draw(chart: Chart, frame: Frame) -> Drawing:
             result = draw_heat_map(chart, frame)
         case Histogram():
             result = draw_histogram(chart, frame)
-    return result
-
-
-def tabulate(chart: Chart) -> Table:
-    """Return the numbers behind any chart."""
-    match chart:
-        case IntervalChart():
-            result = tabulate_interval_chart(chart)
-        case FunnelChart():
-            result = tabulate_funnel_chart(chart)
-        case BarChart():
-            result = tabulate_bar_chart(chart)
-        case CalibrationChart():
-            result = tabulate_calibration_chart(chart)
-        case LineChart():
-            result = tabulate_line_chart(chart)
-        case HeatMap():
-            result = tabulate_heat_map(chart)
-        case Histogram():
-            result = tabulate_histogram(chart)
     return result

@@ -5,10 +5,20 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from cpz.report.format import format_interval, format_value, interval_digits
 from cpz.report.html.charts.drawing import clean
 from cpz.report.html.figure import figure
-from cpz.report.values import KeyFigure, Links, Note, Report, Status, Table, Text
+from cpz.report.values import (
+    Links,
+    Mark,
+    Note,
+    Report,
+    Table,
+    Text,
+    code_spans,
+    key_interval,
+    key_value,
+    parts_of,
+)
 
 MAX_BYTES = 400_000
 
@@ -43,12 +53,9 @@ def inline_code(content: str) -> Markup:
     >>> str(inline_code("run `cpz demo` & look"))
     'run <code>cpz demo</code> &amp; look'
     """
-    pieces = clean(content).split("`")
-    if len(pieces) % 2 == 0:  # an unpaired backtick is an ordinary character
-        pieces[-2:] = ["`".join(pieces[-2:])]
     return Markup("").join(
-        Markup("<code>{}</code>").format(piece) if index % 2 else Markup("{}").format(piece)
-        for index, piece in enumerate(pieces)
+        Markup("<code>{}</code>" if is_code else "{}").format(piece)
+        for piece, is_code in code_spans(clean(content))
     )
 
 
@@ -56,22 +63,6 @@ def block_kind(block: object) -> str:
     """Return which part of the template draws a block."""
     kinds = {Table: "table", Note: "note", Text: "text", Links: "links"}
     return kinds.get(type(block), "chart")
-
-
-def key_value(key: KeyFigure) -> str:
-    """Write a key figure with the digits that its interval supports."""
-    if key.interval is None:
-        return format_value(key.value, key.unit)
-    digits = interval_digits(key.interval.low, key.interval.high, key.unit)
-    return format_value(key.value, key.unit, digits)
-
-
-def key_interval(key: KeyFigure) -> str:
-    """Write a key figure's interval with its nominal coverage, or nothing."""
-    if key.interval is None:
-        return ""
-    written = format_interval(key.interval.low, key.interval.high, key.unit)
-    return f"{100 * key.interval.level:g}% interval: {written}"
 
 
 def _asset(name: str) -> str:
@@ -86,10 +77,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters.update(inline=inline_code, kind=block_kind)
+    environment.filters.update(inline=inline_code, kind=block_kind, parts=parts_of)
     environment.filters.update(key_value=key_value, key_interval=key_interval)
     environment.globals.update(figure=figure)
-    environment.tests["status"] = lambda cell: isinstance(cell, Status)
+    environment.tests["mark"] = lambda cell: isinstance(cell, Mark)
     return environment
 
 

@@ -17,19 +17,16 @@ _LONGEST_WORDS = (48, 24, 14)
 
 
 class Grid(Table):
-    """A table without lines under a heading that may be wider than the table.
+    """A table without lines under a heading that may be wider than the table."""
 
-    Colour a cell with `styled`.
-    """
-
-    def __init__(self, heading: str) -> None:
+    def __init__(self, heading: Text) -> None:
         super().__init__(box=None, pad_edge=False)
         self.heading = heading
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the heading, if any, then the table, or its rows one below the other."""
         if self.heading:
-            yield Text(self.heading, style="bold")
+            yield self.heading
         widths = self._widths(console, options)
         if widths is None:
             yield from self._blocks()

@@ -1,6 +1,7 @@
 """Scenarios as flat lists of constants: what they are, where they come from, how two differ."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -183,3 +184,15 @@ def strength_of(note: str) -> str:
     """
     named = _KIND.search(note)
     return named[1].lower() if named else ""
+
+
+def count_changes(found: Sequence[Change]) -> int:
+    """Count what differs, each schedule by itself; name and description do in any two scenarios."""
+    counted = 0
+    for change in found:
+        if change.key == "schedules":
+            left, right = (v if isinstance(v, list) else [] for v in (change.left, change.right))
+            counted += sum(s not in left for s in right) + sum(s not in right for s in left)
+        else:
+            counted += change.key not in ("name", "description")
+    return counted

@@ -18,7 +18,6 @@ from cpz.report.html.charts.drawing import (
 )
 from cpz.report.html.charts.legend import LegendEntry, legend
 from cpz.report.html.charts.scale import Scale, extent
-from cpz.report.values import Table, label_and_numbers
 
 _MAX_LABEL = 220.0
 _BAR = 16.0
@@ -50,16 +49,6 @@ def draw_bar_chart(chart: BarChart, frame: Frame) -> Drawing:
     if not frame.is_narrow:
         marks.append(line(left, top - 2, left, height - _GAP + 2, "axis"))
     return Drawing(frame.width, height, join(marks))
-
-
-def tabulate_bar_chart(chart: BarChart) -> Table:
-    """Return one row per category, one column per series."""
-    rows = tuple(
-        (category, *(format_value(series.values[i], chart.unit) for series in chart.series))
-        for i, category in enumerate(chart.categories)
-    )
-    columns = ("", *(series.name for series in chart.series))
-    return Table(columns, rows, chart.title, label_and_numbers(len(chart.series)))
 
 
 def _draw_bars(chart: BarChart, index: int, box: Box, scale: Scale) -> Markup:

@@ -6,10 +6,7 @@ from markupsafe import Markup
 
 from cpz.report.chart_values import CalibrationBin, CalibrationChart
 from cpz.report.format import (
-    COUNT,
-    NOT_AVAILABLE,
     format_estimate,
-    format_interval,
     format_ticks,
     format_value,
 )
@@ -27,7 +24,6 @@ from cpz.report.html.charts.drawing import (
 )
 from cpz.report.html.charts.legend import LegendEntry, legend
 from cpz.report.html.charts.scale import Scale, extent
-from cpz.report.values import Table, label_and_numbers
 
 _PLOT_HEIGHT = 260.0
 _STRIP_HEIGHT = 44.0
@@ -52,22 +48,6 @@ def draw_calibration_chart(chart: CalibrationChart, frame: Frame) -> Drawing:
         *(_draw_bin(chart, point, x, y) for point in chart.bins),
     ]
     return Drawing(frame.width, box.bottom + 40, join(marks))
-
-
-def tabulate_calibration_chart(chart: CalibrationChart) -> Table:
-    """Return one row per bin."""
-    rows = tuple(
-        (
-            str(index),
-            format_value(point.predicted, chart.unit),
-            format_value(point.observed, chart.unit),
-            _interval_text(point, chart),
-            format_value(point.count, COUNT),
-        )
-        for index, point in enumerate(chart.bins, 1)
-    )
-    columns = ("Bin", "Predicted", "Observed", "Interval", "Rows")
-    return Table(columns, rows, chart.title, label_and_numbers(4))
 
 
 def _draw_axes(chart: CalibrationChart, box: Box, x: Scale, y: Scale, n_ticks: int) -> Markup:
@@ -130,9 +110,3 @@ def _shown_values(chart: CalibrationChart) -> list[float | None]:
         if point.interval is not None:
             values.append(point.interval.high)
     return values
-
-
-def _interval_text(point: CalibrationBin, chart: CalibrationChart) -> str:
-    if point.interval is None:
-        return NOT_AVAILABLE
-    return format_interval(point.interval.low, point.interval.high, chart.unit)

@@ -1,11 +1,10 @@
 """Funnel: one bar per step, as long as the share of sessions that reached it."""
 
-from itertools import pairwise
-
 from markupsafe import Markup
 
+from cpz.report.chart_tables import kept_shares
 from cpz.report.chart_values import FunnelChart, FunnelStep
-from cpz.report.format import COUNT, NOT_AVAILABLE, PERCENT, format_value
+from cpz.report.format import COUNT, PERCENT, format_value
 from cpz.report.html.charts.drawing import (
     Box,
     Drawing,
@@ -18,7 +17,6 @@ from cpz.report.html.charts.drawing import (
     text_width,
 )
 from cpz.report.html.charts.scale import Scale
-from cpz.report.values import Table
 
 _LABEL_WIDTH = 180.0
 _PITCH = 42.0
@@ -32,7 +30,7 @@ def draw_funnel_chart(chart: FunnelChart, frame: Frame) -> Drawing:
     room = max(map(text_width, values), default=0.0) + 10
     scale = Scale(0.0, 1.0, left, frame.width - room)
     marks: list[Markup] = []
-    for index, (step, kept) in enumerate(zip(chart.steps, _kept(chart), strict=True)):
+    for index, (step, kept) in enumerate(zip(chart.steps, kept_shares(chart), strict=True)):
         top = index * pitch
         bar_top = top + 18 if frame.is_narrow else top + 4
         end = scale(step.share)
@@ -42,16 +40,6 @@ def draw_funnel_chart(chart: FunnelChart, frame: Frame) -> Drawing:
         marks.append(text(frame.width, bar_top + 17, values[index], "value", "end"))
         marks.append(_label(step.label, kept, top, frame))
     return Drawing(frame.width, pitch * len(chart.steps), join(marks))
-
-
-def tabulate_funnel_chart(chart: FunnelChart) -> Table:
-    """Return step, sessions, share of all and share kept from the step before."""
-    rows = tuple(
-        (step.label, format_value(step.count, COUNT), format_value(step.share, PERCENT), kept)
-        for step, kept in zip(chart.steps, _kept(chart), strict=True)
-    )
-    columns = ("Step", "Sessions", "Share of all", "Kept from step before")
-    return Table(columns, rows, chart.title, ("left", "right", "right", "right"))
 
 
 def _label(label: str, kept: str, top: float, frame: Frame) -> Markup:
@@ -73,11 +61,3 @@ def _label(label: str, kept: str, top: float, frame: Frame) -> Markup:
 
 def _value_text(step: FunnelStep) -> str:
     return f"{format_value(step.count, COUNT)} · {format_value(step.share, PERCENT)}"
-
-
-def _kept(chart: FunnelChart) -> list[str]:
-    kept = [
-        format_value(after.count / before.count, PERCENT) if before.count else NOT_AVAILABLE
-        for before, after in pairwise(chart.steps)
-    ]
-    return ["", *kept][: len(chart.steps)]

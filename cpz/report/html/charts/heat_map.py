@@ -18,7 +18,6 @@ from cpz.report.html.charts.drawing import (
     text,
     text_width,
 )
-from cpz.report.values import Table, label_and_numbers
 
 N_STEPS = 7
 
@@ -53,16 +52,6 @@ def draw_heat_map(chart: HeatMap, frame: Frame) -> Drawing:
         middle = (left + frame.width) / 2
         marks.append(text(middle, bottom + 32, chart.x_label, "axis-title", "middle"))
     return Drawing(frame.width, bottom + (40 if chart.x_label else 22), join(marks))
-
-
-def tabulate_heat_map(chart: HeatMap) -> Table:
-    """Return the grid itself."""
-    rows = tuple(
-        (name, *(format_value(value, chart.unit) for value in values))
-        for name, values in zip(chart.rows, chart.values, strict=True)
-    )
-    columns = ("", *chart.columns)
-    return Table(columns, rows, chart.title, label_and_numbers(len(chart.columns)))
 
 
 def step_of(value: float, low: float, high: float) -> int:

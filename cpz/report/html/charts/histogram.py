@@ -4,6 +4,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from cpz.report.chart_tables import brief_edge
 from cpz.report.chart_values import Histogram
 from cpz.report.format import COUNT, PLAIN, format_ticks, format_value
 from cpz.report.html.charts.axis import RIGHT_MARGIN, bottom_axis, left_axis, left_margin
@@ -20,7 +21,6 @@ from cpz.report.html.charts.drawing import (
     text_width,
 )
 from cpz.report.html.charts.scale import Scale, extent
-from cpz.report.values import Table
 
 _PLOT_HEIGHT = 200.0
 _ZERO_WIDTH = 22.0
@@ -50,17 +50,6 @@ def draw_histogram(chart: Histogram, frame: Frame) -> Drawing:
     return Drawing(frame.width, box.bottom + 40, join(marks))
 
 
-def tabulate_histogram(chart: Histogram) -> Table:
-    """Return one row per bin, the zeros first and the thresholds last."""
-    zero = [("exactly 0", format_value(chart.n_zero, COUNT))] if chart.n_zero else []
-    bins = [
-        (f"{_brief(low)} to {_brief(high)}", format_value(n, COUNT))
-        for (low, high), n in zip(pairwise(chart.edges), chart.counts, strict=True)
-    ]
-    lines = [(f"{t.label}: {_brief(t.value)}", "") for t in chart.thresholds]
-    return Table((chart.x_label, "Rows"), (*zero, *bins, *lines), chart.title, ("left", "right"))
-
-
 def _is_drawable(chart: Histogram, value: float) -> bool:
     return value > 0 or not chart.is_log
 
@@ -71,11 +60,6 @@ def _x_labels(chart: Histogram, ticks: list[float]) -> list[str]:
     return format_ticks(ticks, PLAIN)
 
 
-def _brief(value: float) -> str:
-    """Write an edge with three significant digits and no trailing zeros."""
-    return format_ticks([float(f"{value:.3g}")], PLAIN)[0]
-
-
 def _draw_bars(chart: Histogram, box: Box, x: Scale, y: Scale) -> list[Markup]:
     marks: list[Markup] = []
     if chart.n_zero:
@@ -84,7 +68,7 @@ def _draw_bars(chart: Histogram, box: Box, x: Scale, y: Scale) -> list[Markup]:
         marks.append(group([bar], f"exactly 0: {format_value(chart.n_zero, COUNT)}"))
     for (low, high), count in zip(pairwise(chart.edges), chart.counts, strict=True):
         bar = rect(Box(x(low) + 0.5, y(count), x(high) - 0.5, box.bottom), "fill-1")
-        span = f"{_brief(low)} to {_brief(high)}"
+        span = f"{brief_edge(low)} to {brief_edge(high)}"
         marks.append(group([bar], f"{span}: {format_value(count, COUNT)}"))
     return marks
 
@@ -96,7 +80,7 @@ def _draw_thresholds(chart: Histogram, box: Box, x: Scale, frame: Frame) -> list
             continue
         at = x(threshold.value)
         y = 14.0 + 16.0 * index
-        label = fit(f"{threshold.label}: {_brief(threshold.value)}", frame.width)
+        label = fit(f"{threshold.label}: {brief_edge(threshold.value)}", frame.width)
         # The label stands on the side of its line that has room for it.
         goes_left = at + 6 + text_width(label) > frame.width
         marks.append(line(at, y - 8, at, box.bottom, "threshold"))

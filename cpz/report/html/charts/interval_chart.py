@@ -4,13 +4,12 @@ import math
 
 from markupsafe import Markup
 
+from cpz.report.chart_tables import row_digits, row_interval
 from cpz.report.chart_values import IntervalChart, IntervalRow
 from cpz.report.format import (
     NOT_AVAILABLE,
-    format_interval,
     format_ticks,
     format_value,
-    interval_digits,
 )
 from cpz.report.html.charts.axis import bottom_axis
 from cpz.report.html.charts.drawing import (
@@ -29,7 +28,6 @@ from cpz.report.html.charts.drawing import (
 )
 from cpz.report.html.charts.legend import LegendEntry, legend
 from cpz.report.html.charts.scale import Scale, extent
-from cpz.report.values import Table, label_and_numbers
 
 _MAX_LABEL = 200.0
 _MAX_VALUE = 240.0
@@ -54,28 +52,6 @@ def draw_interval_chart(chart: IntervalChart, frame: Frame) -> Drawing:
         slot = Box(box.left, box.top + index * pitch, box.right, box.top + (index + 1) * pitch)
         marks.append(_draw_row(chart, row, slot, scale, frame))
     return Drawing(frame.width, box.bottom + 24, join(marks))
-
-
-def tabulate_interval_chart(chart: IntervalChart) -> Table:
-    """Return label, estimate, interval, truth (if any is known) and remark."""
-    digits = _digits(chart)
-    has_truth = any(row.truth is not None for row in chart.rows)
-    rows = [
-        (
-            row.label,
-            format_value(row.estimate, chart.unit, digits),
-            _interval_text(chart, row),
-            *([format_value(row.truth, chart.unit, digits)] if has_truth else []),
-            row.reason,
-        )
-        for row in chart.rows
-    ]
-    if chart.reference is not None:
-        value = format_value(chart.reference.value, chart.unit, _digits(chart))
-        truth = [""] if has_truth else []
-        rows.append((chart.reference.label, value, "", *truth, "reference line"))
-    columns = ("", "Estimate", "Interval", *(["True value"] if has_truth else []), "Remark")
-    return Table(columns, tuple(rows), chart.title, (*label_and_numbers(len(columns) - 2), "left"))
 
 
 def _margins(chart: IntervalChart) -> tuple[float, float]:
@@ -131,7 +107,7 @@ def _legend_entries(chart: IntervalChart) -> list[LegendEntry]:
     if any(row.truth is not None for row in chart.rows):
         entries.append(LegendEntry("diamond", "truth", "true value"))
     if chart.reference is not None:
-        value = format_value(chart.reference.value, chart.unit, _digits(chart))
+        value = format_value(chart.reference.value, chart.unit, row_digits(chart))
         entries.append(LegendEntry("line", "reference", f"{chart.reference.label}: {value}"))
     return entries
 
@@ -145,28 +121,10 @@ def _shown_values(chart: IntervalChart) -> list[float | None]:
     return values
 
 
-def _digits(chart: IntervalChart) -> int | None:
-    """Return the digits of all rows: the median of what their intervals support."""
-    supported = sorted(
-        digits
-        for row in chart.rows
-        if row.interval is not None
-        for digits in [interval_digits(row.interval.low, row.interval.high, chart.unit)]
-        if digits is not None
-    )
-    return supported[len(supported) // 2] if supported else None
-
-
 def _row_text(chart: IntervalChart, row: IntervalRow) -> str:
-    estimate = format_value(row.estimate, chart.unit, _digits(chart))
+    estimate = format_value(row.estimate, chart.unit, row_digits(chart))
     if estimate == NOT_AVAILABLE:
         return estimate
     if row.interval is None:
         return f"{estimate} (no interval)"
-    return f"{estimate} ({_interval_text(chart, row)})"
-
-
-def _interval_text(chart: IntervalChart, row: IntervalRow) -> str:
-    if row.interval is None:
-        return NOT_AVAILABLE
-    return format_interval(row.interval.low, row.interval.high, chart.unit, _digits(chart))
+    return f"{estimate} ({row_interval(chart, row)})"

@@ -4,14 +4,11 @@ import math
 
 from markupsafe import Markup
 
+from cpz.report.chart_tables import counts_x
 from cpz.report.chart_values import Interval, Line, LineChart
 from cpz.report.format import (
-    COUNT,
-    NOT_AVAILABLE,
     PLAIN,
-    format_interval,
     format_ticks,
-    format_value,
 )
 from cpz.report.html.charts.axis import (
     RIGHT_MARGIN,
@@ -32,7 +29,6 @@ from cpz.report.html.charts.drawing import (
 )
 from cpz.report.html.charts.legend import LegendEntry, legend
 from cpz.report.html.charts.scale import Scale, extent
-from cpz.report.values import Table, label_and_numbers
 
 _PLOT_HEIGHT = 220.0
 
@@ -65,27 +61,6 @@ def draw_line_chart(chart: LineChart, frame: Frame) -> Drawing:
     return Drawing(frame.width, box.bottom + 40, join(marks))
 
 
-def tabulate_line_chart(chart: LineChart) -> Table:
-    """Return one row per x; a line with a band has two columns."""
-    columns = [chart.x_label]
-    for item in chart.lines:
-        columns += [item.name, f"{item.name}, interval"] if item.band else [item.name]
-    rows = tuple((_x_text(chart, index), *_cells(chart, index)) for index in range(len(chart.x)))
-    return Table(tuple(columns), rows, chart.title, label_and_numbers(len(columns) - 1))
-
-
-def _cells(chart: LineChart, index: int) -> list[str]:
-    cells: list[str] = []
-    for item in chart.lines:
-        cells.append(format_value(item.values[index], chart.unit))
-        if item.band:
-            band = item.band[index]
-            cells.append(
-                NOT_AVAILABLE if band is None else format_interval(band.low, band.high, chart.unit)
-            )
-    return cells
-
-
 def _positions(chart: LineChart) -> list[float]:
     positions: list[float] = []
     for index, value in enumerate(chart.x):
@@ -93,24 +68,12 @@ def _positions(chart: LineChart) -> list[float]:
     return positions
 
 
-def _x_text(chart: LineChart, index: int) -> str:
-    value = chart.x[index]
-    if isinstance(value, str):
-        return value
-    return format_value(value, COUNT if _counts(chart) else PLAIN)
-
-
-def _counts(chart: LineChart) -> bool:
-    """Say whether the x axis counts, as hours do: nothing happened between whole numbers."""
-    return all(not isinstance(value, str) and value == round(value) for value in chart.x)
-
-
 def _x_ticks(chart: LineChart, x: Scale, n_about: int) -> list[Tick]:
     labels = [value for value in chart.x if isinstance(value, str)]
     if labels:
         stride = math.ceil(len(labels) / n_about)
         return [(x(float(i)), labels[i]) for i in range(0, len(labels), stride)]
-    ticks = x.ticks(n_about, is_whole=_counts(chart))
+    ticks = x.ticks(n_about, is_whole=counts_x(chart))
     return [(x(t), s) for t, s in zip(ticks, format_ticks(ticks, PLAIN), strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Sentences that terminal and page share for an experiment."""
+"""Sentences that experiments share."""
 
 from collections.abc import Mapping
 

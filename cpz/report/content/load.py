@@ -1,19 +1,18 @@
-"""The load test's page: how fast, how sure of that, and what failed."""
+"""What a load test says: how fast the server answers, how sure that is, and what failed."""
 
 from collections.abc import Sequence
 
-from cpz.data.version import __version__
 from cpz.report.chart_values import BarChart, BarSeries, Line, LineChart
 from cpz.report.format import COUNT, MILLISECONDS, PERCENT, PLAIN, format_value
 from cpz.report.gate import Gate
-from cpz.report.values import Block, KeyFigure, Note, Report, Section, Status, Table
+from cpz.report.values import Block, KeyFigure, Note, Report, Section, Status, Table, table, tally
 from cpz.serving.load.results import Latency, LoadResult
 
 #: A time line has at most so many points; longer tests show the worst second of each stretch.
 MAX_POINTS = 120
 
 _QUANTILES = (
-    ("50 %", "p50_ms"),
+    ("median", "p50_ms"),
     ("75 %", "p75_ms"),
     ("90 %", "p90_ms"),
     ("95 %", "p95_ms"),
@@ -23,10 +22,25 @@ _QUANTILES = (
 )
 
 
+def load_blocks(result: LoadResult) -> tuple[Block, ...]:
+    """Say rates, errors and quantiles."""
+    rates = {
+        "achieved, requests/s": format_value(result.achieved_rate_per_s, PLAIN, 1),
+        "answered well": format_value(result.n_ok, COUNT),
+        "failed": format_value(result.n_errors, COUNT),
+    }
+    if result.asked_rate_per_s is not None:
+        asked = format_value(result.asked_rate_per_s, PLAIN, 1)
+        rates = {"asked, requests/s": asked} | rates
+    rates |= {f"  {kind}": format_value(n, COUNT) for kind, n in result.errors.items()}
+    caption = f"{result.mode} loop against {result.url}"
+    return (table(caption, ("what", "value"), rates.items()), _quantiles(result))
+
+
 def load_report(
     result: LoadResult, gates: Sequence[Gate], config_toml: str, command: str
 ) -> Report:
-    """Say all of a load test as plain values."""
+    """Say all of a load test."""
     rate = "" if result.asked_rate_per_s is None else f", {result.asked_rate_per_s:g} requests/s"
     return Report(
         title="How fast the server answers",
@@ -37,7 +51,6 @@ def load_report(
         sections=(_latency(result), _time_line(result), _errors(result)),
         command=command,
         config_toml=config_toml,
-        versions=(("cpz", __version__),),
     )
 
 
@@ -83,31 +96,28 @@ def _figure(value: float | str | None) -> str:
 
 
 def _latency(result: LoadResult) -> Section:
-    series = {
-        "latency": result.latency,
-        "service time": result.service_time,
-        "scheduler lag": result.scheduler_lag,
-    }
-    rows = tuple(
-        (label, *(format_value(getattr(item, name), MILLISECONDS) for item in series.values()))
+    chart = BarChart(
+        title="Latency by quantile",
+        description="The time within which that share of the requests was answered.",
+        categories=tuple(label for label, _ in _QUANTILES),
+        series=(BarSeries("latency", _values(result.latency)),),
+        unit=MILLISECONDS,
+    )
+    return Section("latency", "Latency", "", (chart, _quantiles(result)))
+
+
+def _quantiles(result: LoadResult) -> Table:
+    measured = (result.latency, result.service_time, result.scheduler_lag)
+    rows = (
+        (label, *(format_value(getattr(item, name), MILLISECONDS) for item in measured))
         for label, name in _QUANTILES
     )
-    blocks: tuple[Block, ...] = (
-        BarChart(
-            title="Latency by quantile",
-            description="The time within which that share of the requests was answered.",
-            categories=tuple(label for label, _ in _QUANTILES),
-            series=(BarSeries("latency", _values(result.latency)),),
-            unit=MILLISECONDS,
-        ),
-        Table(
-            ("quantile", *series),
-            rows,
-            "Latency counts from the intended send time, service time from the actual one; "
-            "their difference is waiting for a connection. HdrHistogram, three digits.",
-        ),
+    columns = ("quantile", "latency", "service time", "scheduler lag")
+    note = (
+        "Latency counts from the intended send time, service time from the actual one; "
+        "their difference is waiting for a connection. HdrHistogram, three digits."
     )
-    return Section("latency", "Latency", "", blocks)
+    return table("milliseconds", columns, rows, note=note)
 
 
 def _values(latency: Latency) -> tuple[float | None, ...]:
@@ -141,6 +151,6 @@ def _worst(values: list[float | None]) -> float | None:
 def _errors(result: LoadResult) -> Section:
     if not result.errors:
         return Section("errors", "Errors", "", (Note(Status.OK, "No request failed."),))
-    rows = tuple((kind, format_value(n, COUNT)) for kind, n in result.errors.items())
-    table = Table(("kind", "requests"), rows, "Requests without a successful answer.")
-    return Section("errors", "Errors", "", (table,))
+    caption = "requests without a successful answer"
+    found = tally(caption, ("kind", "requests"), result.errors)
+    return Section("errors", "Errors", "", (found,))

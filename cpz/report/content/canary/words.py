@@ -1,4 +1,4 @@
-"""Units and sentences that terminal and page share for a canary."""
+"""Units and sentences that canaries share."""
 
 from cpz.evaluation.canary.guardrails import Metric
 from cpz.evaluation.canary.judge import Judgment
@@ -15,6 +15,8 @@ from cpz.report.format import (
     p_value_sentence,
 )
 from cpz.report.results.canary import CanaryAnalysis, CanaryResult
+
+Ramp = CanaryResult | CanaryAnalysis
 
 NOTHING = "nothing"
 LEVELS = {

@@ -1,0 +1,1 @@
+"""What planned, rehearsed and analysed experiments say."""

@@ -1,0 +1,1 @@
+"""What watched and judged canaries say."""

@@ -1,1 +1,0 @@
-"""Results as the pages of runs. Computes no statistic."""
