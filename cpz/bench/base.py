@@ -11,7 +11,6 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cpz
 from cpz.bench.baseline import BaselineFigure, baseline_figure
 from cpz.bench.machine import one_thread
 from cpz.bench.pooling import figure_of
@@ -19,6 +18,9 @@ from cpz.bench.registry import suite_digest
 from cpz.bench.worker import Measured, Task, ask
 from cpz.bench.workload import Workload
 from cpz.data.errors import NotFoundError, UsageError
+
+#: The folder of the cpz that is running.
+_HERE = Path(__file__).resolve().parents[1]
 
 #: This checkout's workloads, on top of whatever else of cpz the interpreter finds.
 _OVERLAID = """
@@ -116,9 +118,9 @@ def find_base(python: Path) -> Base:
         raise UsageError(
             f"--against {python}: imports no cpz ({_last_line(error.stderr)})", hint=hint
         ) from error
-    if Path(os.fsdecode(done.stdout.strip())) == Path(cpz.__file__).resolve().parent:
+    if Path(os.fsdecode(done.stdout.strip())) == _HERE:
         raise UsageError(
-            f"--against {python}: imports {Path(cpz.__file__).parent}, the cpz that is running",
+            f"--against {python}: imports {_HERE}, the cpz that is running",
             hint=hint,
         )
     return Base(python)
