@@ -21,7 +21,7 @@ this machine, so there the narrow margin holds.
 from dataclasses import replace
 
 from cpz.bench.baseline import BaselineFigure
-from cpz.bench.results import Figure, MemoryComparison, TimeComparison, Verdict
+from cpz.bench.results import Figure, MemoryComparison, Regression, TimeComparison
 
 #: On the machine of the baseline; the largest lower bound in 20 clean runs was 1.05.
 MARGIN = 1.12
@@ -53,8 +53,8 @@ def margin_between(differences: tuple[str, ...]) -> float:
 def is_settled(figure: Figure) -> bool:
     """Return whether a compared figure says all is well; otherwise it is worth a second look."""
     times, memory = figure.time, figure.memory
-    is_slow = times is not None and times.verdict in (Verdict.SLOWER, Verdict.TOO_NOISY)
-    return not is_slow and (memory is None or memory.verdict is not Verdict.LARGER)
+    is_slow = times is not None and times.verdict in (Regression.SLOWER, Regression.TOO_NOISY)
+    return not is_slow and (memory is None or memory.verdict is not Regression.LARGER)
 
 
 def compare_time(figure: Figure, base: BaselineFigure, margin: float = MARGIN) -> TimeComparison:
@@ -64,16 +64,16 @@ def compare_time(figure: Figure, base: BaselineFigure, margin: float = MARGIN) -
     detects = margin * relative / low
     wanted = WANTED * margin / MARGIN
     if low > margin:
-        verdict = Verdict.SLOWER
+        verdict = Regression.SLOWER
         reason = f"{relative:.2f} times the baseline, at least {low:.2f}, above {margin:.2f}"
     elif high < 1.0 / margin:
-        verdict = Verdict.FASTER
+        verdict = Regression.FASTER
         reason = f"{relative:.2f} times the baseline, at most {high:.2f}: save a new baseline"
     elif detects > wanted:
-        verdict = Verdict.TOO_NOISY
+        verdict = Regression.TOO_NOISY
         reason = f"only a slowdown above {detects:.2f} would have shown; run it again"
     else:
-        verdict = Verdict.OK
+        verdict = Regression.OK
         reason = f"{relative:.2f} times the baseline; a slowdown above {detects:.2f} would show"
     return TimeComparison(relative, low, high, margin, detects, verdict, reason)
 
@@ -86,10 +86,10 @@ def compare_memory(peak_mb: float, baseline_mb: float) -> MemoryComparison:
     """
     slack = MEMORY_SHARE * baseline_mb + MEMORY_MB
     limit = baseline_mb + slack
-    verdict = Verdict.OK
+    verdict = Regression.OK
     if peak_mb > limit:
-        verdict = Verdict.LARGER
+        verdict = Regression.LARGER
     elif peak_mb < baseline_mb - slack:
-        verdict = Verdict.SMALLER
+        verdict = Regression.SMALLER
     reason = f"{peak_mb:.0f} MB, baseline {baseline_mb:.0f} MB, limit {limit:.0f} MB"
     return MemoryComparison(peak_mb / baseline_mb, baseline_mb, limit, verdict, reason)

@@ -10,7 +10,7 @@ from cpz.bench.machine import Machine
 PEAK = "_peak_mb"
 
 
-class Verdict(StrEnum):
+class Regression(StrEnum):
     """How a figure stands to its baseline."""
 
     OK = "ok"
@@ -40,7 +40,7 @@ class TimeComparison:
     high: float
     margin: float
     detects: float
-    verdict: Verdict
+    verdict: Regression
     reason: str
 
 
@@ -59,7 +59,7 @@ class MemoryComparison:
     relative: float
     baseline_mb: float
     limit_mb: float
-    verdict: Verdict
+    verdict: Regression
     reason: str
 
 

@@ -21,7 +21,7 @@ HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceLevel:
     """Latency and errors of a healthy service: assumptions, no figures of the world.
 
     Latency is lognormal with the given median; an error befalls a session with a fixed rate.
@@ -32,7 +32,7 @@ class Service:
     error_rate: float = 0.003
 
 
-SERVICE = Service()
+SERVICE = ServiceLevel()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cpz.data.version import __version__
 from cpz.serving.docs_page import docs_page
-from cpz.serving.endpoint import Call, Endpoint, Gate, problem
+from cpz.serving.endpoint import Admission, Call, Endpoint, problem
 from cpz.serving.exchange import Exchange
 from cpz.serving.messages import (
     Accepted,
@@ -71,7 +71,7 @@ _OPERATIONS = (
 )
 
 
-def make_app(service: Service, gate: Gate) -> FastAPI:
+def make_app(service: Service, gate: Admission) -> FastAPI:
     """Assemble the routes around a service."""
     calls: dict[str, Call] = {
         "/v1/recommend": service.recommend,
@@ -133,7 +133,7 @@ def _without_deadline(call: Callable[[bytes], Any]) -> Call:
     return answer
 
 
-def _add_health(app: FastAPI, service: Service, gate: Gate) -> None:
+def _add_health(app: FastAPI, service: Service, gate: Admission) -> None:
     champion = service.decider.routing.champion
 
     def health(word: str) -> Response:
@@ -180,7 +180,7 @@ def _get(app: FastAPI, path: str, **described: Any) -> Callable[[_Handler], _Han
 
 
 def _lifespan(
-    service: Service, gate: Gate
+    service: Service, gate: Admission
 ) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -197,7 +197,7 @@ def _lifespan(
     return lifespan
 
 
-async def _sweep(service: Service, gate: Gate) -> None:
+async def _sweep(service: Service, gate: Admission) -> None:
     while True:
         await asyncio.sleep(_SWEEP_EVERY_S)
         gate.give_up_bodies(time.perf_counter())

@@ -43,7 +43,7 @@ class ClientGoneError(Exception):
 
 
 @dataclass(slots=True)
-class Gate:
+class Admission:
     """What all endpoints of a server share.
 
     Attributes:
@@ -94,7 +94,7 @@ class Endpoint:
         call: what answers a body.
     """
 
-    def __init__(self, route: str, gate: Gate, call: Call) -> None:
+    def __init__(self, route: str, gate: Admission, call: Call) -> None:
         self._route = route
         self._gate = gate
         self._call = call
@@ -146,7 +146,7 @@ def problem(status: int, message: str, hint: str = "") -> bytes:
     return msgspec.json.encode(Refused(Problem(_CODES.get(status, "refused"), message, hint)))
 
 
-async def _read(receive: Receive, gate: Gate, deadline_s: float) -> bytes:
+async def _read(receive: Receive, gate: Admission, deadline_s: float) -> bytes:
     """Return the whole body, which must have come by the deadline."""
     task = asyncio.current_task()
     assert task is not None

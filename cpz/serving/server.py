@@ -22,7 +22,7 @@ from fastapi import FastAPI
 
 from cpz.data.errors import CpzError, UsageError
 from cpz.serving.app import FastLane
-from cpz.serving.endpoint import Gate
+from cpz.serving.endpoint import Admission
 from cpz.serving.http_connection import HttpConnection
 from cpz.serving.limits import ApiKeys, read_api_keys
 
@@ -79,7 +79,7 @@ class DrainingServer(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        gate: Gate,
+        gate: Admission,
         settings: ServerSettings,
         started: Callable[[], None],
     ) -> None:
@@ -172,7 +172,7 @@ def bind(address: Address) -> socket.socket:
 
 def run(
     app: FastAPI,
-    gate: Gate,
+    gate: Admission,
     listener: socket.socket,
     settings: ServerSettings,
     say: Callable[[str], None],

@@ -11,7 +11,7 @@ import cpz
 from cpz.bench import base, suite
 from cpz.bench.base import Base, UnmeasurableError, find_base
 from cpz.bench.registry import SMOKE, find_workload, suite_digest
-from cpz.bench.results import Verdict
+from cpz.bench.results import Regression
 from cpz.bench.suite import SuiteConfig, measure_and_compare, reference_of, run_suite
 from cpz.bench.worker import Measured, Task
 from cpz.data.errors import NotFoundError, UsageError
@@ -112,10 +112,10 @@ class Turns:
 
 
 @pytest.mark.parametrize(
-    ("slower", "verdict", "n_looks"), [(1.0, Verdict.OK, 1), (1.3, Verdict.SLOWER, 3)]
+    ("slower", "verdict", "n_looks"), [(1.0, Regression.OK, 1), (1.3, Regression.SLOWER, 3)]
 )
 def test_base_and_head_take_turns(
-    monkeypatch: pytest.MonkeyPatch, slower: float, verdict: Verdict, n_looks: int
+    monkeypatch: pytest.MonkeyPatch, slower: float, verdict: Regression, n_looks: int
 ) -> None:
     turns = Turns(monkeypatch, slower)
     workload = find_workload("train")
@@ -134,7 +134,7 @@ def test_a_whole_suite_takes_turns_with_the_narrow_margin(monkeypatch: pytest.Mo
     monkeypatch.setattr(turns, "take", lambda _, side: measured(1.3 if side == "h" else 1.0))
     result = run_suite(SuiteConfig(), Base(Path("python")))
     times = [figure.time for figure in result.figures.values() if figure.time]
-    assert {(time.margin, time.verdict) for time in times} == {(1.12, Verdict.SLOWER)}
+    assert {(time.margin, time.verdict) for time in times} == {(1.12, Regression.SLOWER)}
     assert len(times) == len(SMOKE)
 
 
@@ -161,5 +161,5 @@ def test_thirty_percent_more_work_than_another_cpz_is_caught_and_none_is_not(
     )
     assert same.time is not None
     assert slower.time is not None
-    assert same.time.verdict is not Verdict.SLOWER
-    assert slower.time.verdict is Verdict.SLOWER
+    assert same.time.verdict is not Regression.SLOWER
+    assert slower.time.verdict is Regression.SLOWER

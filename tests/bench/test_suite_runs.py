@@ -11,7 +11,7 @@ from cpz.bench.compare import MARGIN
 from cpz.bench.machine import Machine, this_machine
 from cpz.bench.pooling import figure_of
 from cpz.bench.registry import SMOKE, find_workload
-from cpz.bench.results import Verdict
+from cpz.bench.results import Regression
 from cpz.bench.suite import SuiteConfig, run_suite
 from cpz.bench.worker import Measured, Task, run_apart
 
@@ -63,7 +63,7 @@ def test_clean_runs_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == list(result.figures) == [w.name for w in SMOKE]
     assert len(workers.tasks) == len(SMOKE)
     verdicts = {f.time.verdict for f in result.figures.values() if f.time}
-    assert verdicts == {Verdict.OK}
+    assert verdicts == {Regression.OK}
 
 
 def test_a_slow_run_is_forgiven_when_the_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +73,7 @@ def test_a_slow_run_is_forgiven_when_the_others_are_not(monkeypatch: pytest.Monk
     assert workers.n_runs("train") == 3
     assert train.n_pairs == 45
     assert train.time is not None
-    assert train.time.verdict is Verdict.OK
+    assert train.time.verdict is Regression.OK
 
 
 def test_a_slowdown_that_stays_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def test_a_slowdown_that_stays_is_called(monkeypatch: pytest.MonkeyPatch) -> Non
     train = run_suite(SuiteConfig(), baseline_of(this_machine())).figures["train"]
     assert workers.n_runs("train") == 3
     assert train.time is not None
-    assert train.time.verdict is Verdict.SLOWER
+    assert train.time.verdict is Regression.SLOWER
 
 
 def test_another_machine_is_named_and_given_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_another_machine_is_named_and_given_more_room(monkeypatch: pytest.Monkey
     train = result.figures["train"].time
     assert any("another" in words for words in result.machine_differences)
     assert train is not None
-    assert (train.margin, train.verdict) == (1.5, Verdict.OK)
+    assert (train.margin, train.verdict) == (1.5, Regression.OK)
 
 
 def test_several_runs_and_planted_units_reach_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,8 +128,8 @@ def test_thirty_percent_more_work_is_caught_and_none_is_not(name: str) -> None:
     slower = suite.measure_and_compare(workload, SuiteConfig(planted=0.3), lambda: base)
     assert again.time is not None
     assert slower.time is not None
-    assert again.time.verdict is not Verdict.SLOWER
-    assert slower.time.verdict is Verdict.SLOWER
+    assert again.time.verdict is not Regression.SLOWER
+    assert slower.time.verdict is Regression.SLOWER
     # where a unit is a third of the work, a third was planted: 30 % would have been caught too
     planted = -(-3 * workload.n_units // 10) / workload.n_units
     assert slower.time.low * 1.30 / (1 + planted) > MARGIN

@@ -18,7 +18,7 @@ from rich.table import Table
 import cpz
 from cpz.cli.machine.doctor import examined
 from cpz.cli.machine.environment import Check, examine
-from cpz.cli.shell.console import Output
+from cpz.cli.shell.console import Stdout
 from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, finish
 from cpz.cli.shell.outcome import Output as Written
@@ -35,7 +35,7 @@ SENTENCE = f"said {' '.join(AWKWARD)} end"
 
 def _printed(*parts: Any, width: int = 300) -> str:
     out = io.StringIO()
-    Output(file=out, width=width).print(*parts)
+    Stdout(file=out, width=width).print(*parts)
     return out.getvalue()
 
 
@@ -44,7 +44,7 @@ def _printed(*parts: Any, width: int = 300) -> str:
 def test_a_table_shows_its_heading_columns_and_cells(text: str, width: int) -> None:
     row = (f"5{text}", f"6{text}", Mark(f"7{text}", Status.STOP))
     out = io.StringIO()
-    show(Output(file=out, width=width), (table(f"1{text}", ("2", f"3{text}", "4"), (row,)),))
+    show(Stdout(file=out, width=width), (table(f"1{text}", ("2", f"3{text}", "4"), (row,)),))
     assert all(f"{place}{text}" in out.getvalue() for place in (1, 3, 5, 6, 7))
 
 
@@ -52,7 +52,7 @@ def test_a_table_shows_its_heading_columns_and_cells(text: str, width: int) -> N
 def test_texts_and_notes_show_their_words(text: str) -> None:
     out = io.StringIO()
     blocks = (Text((f"1{text}", Mark(f"2{text}"))), Note(Status.OK, f"3{text}"))
-    show(Output(file=out, width=300), blocks)
+    show(Stdout(file=out, width=300), blocks)
     assert all(f"{place}{text}" in out.getvalue() for place in (1, 2, 3))
 
 
@@ -99,7 +99,7 @@ def test_doctor_shows_its_findings(text: str) -> None:
     check = Check(f"1{text}", "failed", f"2{text}", f"3{text}", f"4{text}")
     found = replace(examine(Path()), checks=(check,))
     out = io.StringIO()
-    show(Output(file=out, width=200), (examined(found),))
+    show(Stdout(file=out, width=200), (examined(found),))
     assert all(f"{place}{text}" in out.getvalue() for place in range(1, 5))
     assert "failed" in out.getvalue()
 

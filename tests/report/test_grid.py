@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cpz.cli.shell.console import Output
+from cpz.cli.shell.console import Stdout
 from cpz.report.terminal.render import show
 from cpz.report.values import table
 
@@ -18,7 +18,7 @@ ROWS = [
 def _printed(width: int, rows: Sequence[tuple[str, ...]] = ROWS) -> str:
     columns = ("metric", "kind", "units needed", "95 % interval")
     out = io.StringIO()
-    show(Output(file=out, width=width), (table("effects", columns, rows, n_labels=2),))
+    show(Stdout(file=out, width=width), (table("effects", columns, rows, n_labels=2),))
     return out.getvalue()
 
 

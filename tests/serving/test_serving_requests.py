@@ -15,7 +15,7 @@ from cpz.models.trained import TrainedModel
 from cpz.serving.context_rules import RequestError
 from cpz.serving.decider import Decider, draw, key_of
 from cpz.serving.decision_log import DecisionLog
-from cpz.serving.endpoint import Endpoint, Gate
+from cpz.serving.endpoint import Admission, Endpoint
 from cpz.serving.exchange import Exchange
 from cpz.serving.limits import ApiKeys, Limits
 from cpz.serving.messages import Recommend
@@ -343,7 +343,7 @@ def test_a_failure_of_ours_is_a_500_that_is_counted_and_logged(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    gate = Gate(Limits(), ApiKeys(), service.metrics)
+    gate = Admission(Limits(), ApiKeys(), service.metrics)
     endpoint = Endpoint("/v1/recommend", gate, broken)
     asyncio.run(endpoint({"headers": [], "client": None, "type": "http"}, receive, send))
     assert sent[0]["status"] == 500
@@ -375,7 +375,9 @@ def test_metrics_tell_a_canary_of_another_model_from_the_champion(
     bodies += [msgspec.json.encode(each | {"context": {"x": 1}}) for each in bad] + [b"{"]
 
     async def run() -> None:
-        endpoint = Endpoint("/v1/recommend", Gate(Limits(), ApiKeys(), metrics), service.recommend)
+        endpoint = Endpoint(
+            "/v1/recommend", Admission(Limits(), ApiKeys(), metrics), service.recommend
+        )
 
         async def send(message: Any) -> None:
             sent.append(message)
@@ -432,7 +434,9 @@ def test_as_many_requests_are_answered_at_once_as_are_granted(service: Service) 
         async def send(message: Any) -> None:
             sent.append(message)
 
-        endpoint = Endpoint("/r", Gate(Limits(in_flight=n_granted), ApiKeys(), Metrics()), wait)
+        endpoint = Endpoint(
+            "/r", Admission(Limits(in_flight=n_granted), ApiKeys(), Metrics()), wait
+        )
         scope: dict[str, Any] = {"headers": [], "client": None, "type": "http"}
         tasks = [asyncio.create_task(endpoint(scope, receive, send)) for _ in range(n_asked)]
         await asyncio.sleep(0.01)

@@ -13,16 +13,16 @@ from cpz.simulator.shoppers.population import draw_shoppers
 from cpz.simulator.tables import identity
 from cpz.simulator.tables.identity import POOLS_FILE, Pool, made_pool, pool_of
 from cpz.simulator.visit.memory import Memory, first_memory, memory_bounds, remember
-from cpz.simulator.visit.outcome import Outcome
+from cpz.simulator.visit.outcome import VisitOutcome
 
 
 def outcome_of(
     method: list[int], declined_first: list[bool], declined_retry: list[bool]
-) -> Outcome:
+) -> VisitOutcome:
     """Return an outcome in which only what memory reads is meaningful."""
     codes = np.array(method)
     passed = np.ones(len(codes), dtype=bool)
-    return Outcome(
+    return VisitOutcome(
         passed_review=passed,
         passed_address=passed,
         reached_payment=passed,

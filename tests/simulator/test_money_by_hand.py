@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cpz.simulator.scenario.world import World
 from cpz.simulator.visit.cart import Carts
 from cpz.simulator.visit.money import Money, basis_points, settle
-from cpz.simulator.visit.outcome import Outcome
+from cpz.simulator.visit.outcome import VisitOutcome
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def purchase(world: World, bought: Bought) -> Money:
         promotion=~true,
     )
     paid_by = np.array([world.payment.index(method)])
-    outcome = Outcome(
+    outcome = VisitOutcome(
         passed_review=true,
         passed_address=true,
         reached_payment=true,

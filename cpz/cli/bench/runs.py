@@ -8,7 +8,7 @@ from typing import Literal
 from cpz.bench.base import Base, find_base
 from cpz.bench.baseline import Baseline, read_baseline, require_writable, save_baseline
 from cpz.bench.registry import find_suite, suite_digest
-from cpz.bench.results import PEAK, BenchResult, Verdict, relative_figures
+from cpz.bench.results import PEAK, BenchResult, Regression, relative_figures
 from cpz.bench.suite import SuiteConfig, run_suite, sizes_of
 from cpz.cli.shell.outcome import Outcome, Output
 from cpz.cli.shell.progress import progress_bar
@@ -111,7 +111,7 @@ def warnings(result: BenchResult) -> tuple[str, ...]:
     found = [
         f"{name}: {figure.time.reason}"
         for name, figure in result.figures.items()
-        if figure.time is not None and figure.time.verdict is Verdict.TOO_NOISY
+        if figure.time is not None and figure.time.verdict is Regression.TOO_NOISY
     ]
     found += [
         f"{name}: not compared, for the other cpz cannot run it: {reason}"
@@ -125,11 +125,11 @@ def warnings(result: BenchResult) -> tuple[str, ...]:
     return tuple(found)
 
 
-_STATUS: dict[Verdict, Literal["pass", "fail", "no data"]] = {
-    Verdict.OK: "pass",
-    Verdict.FASTER: "pass",
-    Verdict.SMALLER: "pass",
-    Verdict.SLOWER: "fail",
-    Verdict.LARGER: "fail",
-    Verdict.TOO_NOISY: "no data",
+_STATUS: dict[Regression, Literal["pass", "fail", "no data"]] = {
+    Regression.OK: "pass",
+    Regression.FASTER: "pass",
+    Regression.SMALLER: "pass",
+    Regression.SLOWER: "fail",
+    Regression.LARGER: "fail",
+    Regression.TOO_NOISY: "no data",
 }

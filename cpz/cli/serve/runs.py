@@ -46,7 +46,7 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
     """Serve until a signal ends it."""
     try:
         from cpz.serving.app import make_app
-        from cpz.serving.endpoint import Gate
+        from cpz.serving.endpoint import Admission
         from cpz.serving.metrics import Metrics
         from cpz.serving.server import (
             Address,
@@ -74,7 +74,7 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
     store = make_store(arguments, decider, workspace, metrics.count)
     log = open_log(workspace, arguments.log, arguments.log_sync)
     service = Service(decider, store, log, metrics, arguments.idempotency_window)
-    gate = Gate(_limits(arguments), keys, metrics)
+    gate = Admission(_limits(arguments), keys, metrics)
     listener = bind(address)
     urls: list[str] = []
 

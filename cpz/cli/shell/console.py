@@ -4,7 +4,7 @@ from cpz.cli.shell.streams import discard_output
 from cpz.report.terminal.console import PlainConsole
 
 
-class Output(PlainConsole):
+class Stdout(PlainConsole):
     """The console of a command's tables, on stdout."""
 
     def on_broken_pipe(self) -> None:

@@ -94,10 +94,10 @@ def envelope(outcome: Outcome) -> Envelope:
 def say_ahead(as_json: bool, blocks: Sequence[Block]) -> None:
     """Print what a person should know before the work begins; --json has one document only."""
     if not as_json:
-        from cpz.cli.shell.console import Output
+        from cpz.cli.shell.console import Stdout
         from cpz.report.terminal.render import show
 
-        console = Output()
+        console = Stdout()
         show(console, blocks)
         console.print()
 
@@ -115,10 +115,10 @@ def finish(outcome: Outcome, as_json: bool, blocks: Sequence[Block]) -> int:
         return outcome.exit_code
     from rich.text import Text  # late: --json needs none
 
-    from cpz.cli.shell.console import Output
+    from cpz.cli.shell.console import Stdout
     from cpz.report.terminal.render import show
 
-    console = Output()
+    console = Stdout()
     show(console, blocks)
     lines = [(("warning", "yellow"), f" {warning}") for warning in outcome.warnings]
     lines += [

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cpz.evaluation.canary.classification import Classification, Comparison, Label, mean_ratio
+from cpz.evaluation.canary.classification import Classification, Label, SideComparison, mean_ratio
 from cpz.evaluation.canary.decide import incomparable, with_comparison
 from cpz.evaluation.canary.event_counts import are_clustered, compare_rates
 from cpz.evaluation.canary.mean_shift import (
@@ -61,7 +61,7 @@ def _compare_counts(pair: SeriesPair, rules: MetricRules) -> Classification:
         if series.is_blind and p_value >= ALPHA:
             return _blind(pair, rules)
         method += "; counts come in clusters, so the series test must agree"
-    comparison = Comparison(method, found.difference, None, LEVEL, p_value)
+    comparison = SideComparison(method, found.difference, None, LEVEL, p_value)
     return _labelled(pair, rules, comparison, _positive_ratio(pair))
 
 
@@ -71,7 +71,7 @@ def _one_way(test: ShiftTest, difference: float) -> float:
 
 
 def _labelled(
-    pair: SeriesPair, rules: MetricRules, comparison: Comparison, ratio: float | None
+    pair: SeriesPair, rules: MetricRules, comparison: SideComparison, ratio: float | None
 ) -> Classification:
     is_shown = comparison.p_value is not None and comparison.p_value < ALPHA
     sides = (is_shown and comparison.estimate > 0, is_shown and comparison.estimate < 0)

@@ -18,7 +18,7 @@ class Label(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SideComparison:
     """The numbers behind a label.
 
     Attributes:
@@ -62,7 +62,7 @@ class Classification:
     ratio: float | None
     is_critical_failure: bool
     n: tuple[int, int]
-    comparison: Comparison | None = None
+    comparison: SideComparison | None = None
     notes: tuple[str, ...] = field(default=())
     reading: Reading | None = None
 

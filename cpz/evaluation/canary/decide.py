@@ -1,6 +1,6 @@
 """What every judge does with a comparison: missing data, effect sizes, critical metrics."""
 
-from cpz.evaluation.canary.classification import Classification, Comparison, Label
+from cpz.evaluation.canary.classification import Classification, Label, SideComparison
 from cpz.ingest.canaries.judge_config import MetricRules
 
 
@@ -48,7 +48,7 @@ def incomparable(rules: MetricRules, reason: str, n: tuple[int, int]) -> Classif
 
 def with_comparison(
     rules: MetricRules,
-    comparison: Comparison,
+    comparison: SideComparison,
     sides: tuple[bool, bool],
     ratio: float | None,
     n: tuple[int, int],

@@ -8,7 +8,7 @@ numbers have an absolute resolution of 1e-4. The `cpz` judge has neither.
 import numpy as np
 
 from cpz.data.arrays import Floats
-from cpz.evaluation.canary.classification import Classification, Comparison, Label, mean_ratio
+from cpz.evaluation.canary.classification import Classification, Label, SideComparison, mean_ratio
 from cpz.evaluation.canary.decide import with_comparison, without_data
 from cpz.evaluation.canary.rank_sum import Shift, shift_interval
 from cpz.ingest.canaries.judge_config import MetricRules
@@ -38,7 +38,7 @@ def classify(baseline: Floats, canary: Floats, rules: MetricRules) -> Classifica
         return Classification(Label.PASS, "all values are equal", 1.0, False, n)
     shift = _shift(baseline, canary)
     bound = TOLERATED * abs(shift.estimate)
-    comparison = Comparison(METHOD, shift.estimate, (shift.low, shift.high), LEVEL)
+    comparison = SideComparison(METHOD, shift.estimate, (shift.low, shift.high), LEVEL)
     sides = (shift.low > bound, shift.high < -bound)
     return with_comparison(rules, comparison, sides, mean_ratio(baseline, canary), n)
 

@@ -31,7 +31,7 @@ import numpy as np
 
 from cpz.data.arrays import Floats
 from cpz.evaluation.canary import broken_line
-from cpz.evaluation.canary.classification import Comparison
+from cpz.evaluation.canary.classification import SideComparison
 from cpz.evaluation.canary.local_variance import local_variances
 from cpz.evaluation.canary.long_run_variance import (
     LONG_SERIES,
@@ -103,11 +103,11 @@ class ShiftTest:
 
         return float(stdtrit(self.df, 1.0 - ALPHA * self.share / 2.0))
 
-    def comparison(self) -> Comparison:
+    def comparison(self) -> SideComparison:
         """Return the numbers for the result; no interval where the test is one of signs."""
         reach = self._reach * self.se
         interval = (self.estimate - reach, self.estimate + reach)
-        return Comparison(
+        return SideComparison(
             method=self.method,
             estimate=self.estimate,
             ci=interval if self.least_p == 0.0 else None,

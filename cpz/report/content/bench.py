@@ -1,15 +1,15 @@
 """What a benchmark says: each figure and, with a baseline, how it stands to that."""
 
-from cpz.bench.results import BenchResult, Verdict
+from cpz.bench.results import BenchResult, Regression
 from cpz.report.values import Block, Cell, Mark, Status, Text, table
 
 _STATUS = {
-    Verdict.OK: Status.OK,
-    Verdict.FASTER: Status.OK,
-    Verdict.SMALLER: Status.OK,
-    Verdict.SLOWER: Status.STOP,
-    Verdict.LARGER: Status.STOP,
-    Verdict.TOO_NOISY: Status.CAUTION,
+    Regression.OK: Status.OK,
+    Regression.FASTER: Status.OK,
+    Regression.SMALLER: Status.OK,
+    Regression.SLOWER: Status.STOP,
+    Regression.LARGER: Status.STOP,
+    Regression.TOO_NOISY: Status.CAUTION,
 }
 
 

@@ -17,7 +17,7 @@ from cpz.simulator.shoppers.arrivals import Arrivals
 from cpz.simulator.visit.authentication import challenge_rates
 from cpz.simulator.visit.cart import Carts
 from cpz.simulator.visit.noise import DECLINE_FIRST, DECLINE_RETRY
-from cpz.simulator.visit.outcome import Outcome
+from cpz.simulator.visit.outcome import VisitOutcome
 
 CHALLENGED_FIRST = "authentication.challenged_first"
 CHALLENGED_RETRY = "authentication.challenged_retry"
@@ -38,7 +38,7 @@ class Challenges:
 
 
 def draw_challenges(
-    world: World, seed: int, arrivals: Arrivals, carts: Carts, outcome: Outcome
+    world: World, seed: int, arrivals: Arrivals, carts: Carts, outcome: VisitOutcome
 ) -> Challenges:
     """Work out who was challenged and whose payment failed for it.
 

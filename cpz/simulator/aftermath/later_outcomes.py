@@ -10,7 +10,7 @@ from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.arrivals import Arrivals
 from cpz.simulator.visit.authentication import chargeback_rates
 from cpz.simulator.visit.cart import Carts
-from cpz.simulator.visit.outcome import Outcome
+from cpz.simulator.visit.outcome import VisitOutcome
 
 RETURNS = "aftermath.returns"
 N_RETURNED = "aftermath.n_returned"
@@ -32,7 +32,7 @@ class Aftermath:
 
 
 def draw_aftermath(
-    world: World, seed: int, arrivals: Arrivals, carts: Carts, outcome: Outcome
+    world: World, seed: int, arrivals: Arrivals, carts: Carts, outcome: VisitOutcome
 ) -> Aftermath:
     """Draw returns by category and chargebacks by payment method.
 

@@ -13,7 +13,7 @@ from cpz.data.arrays import Floats, Ints, Mask
 from cpz.simulator.aftermath.challenges import Challenges
 from cpz.simulator.aftermath.later_outcomes import Aftermath
 from cpz.simulator.scenario.settings import Behaviour, Clock
-from cpz.simulator.visit.outcome import Outcome
+from cpz.simulator.visit.outcome import VisitOutcome
 
 STEP_TIME = "clock.step"
 DAYS = "clock.days"
@@ -80,7 +80,7 @@ class Timeline:
 
 
 def happened(
-    outcome: Outcome,
+    outcome: VisitOutcome,
     challenges: Challenges,
     shown: Ints,
     is_digital: Mask,
@@ -125,7 +125,7 @@ def happened(
     )
 
 
-def step_of_last(outcome: Outcome, is_digital: Mask) -> Ints:
+def step_of_last(outcome: VisitOutcome, is_digital: Mask) -> Ints:
     """Return, for each visit, the slot whose step was the last one entered."""
     step = np.ones(len(is_digital), dtype=np.int64)
     step[outcome.passed_review] = 2

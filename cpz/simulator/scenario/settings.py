@@ -166,7 +166,7 @@ class Device(Settings, frozen=True):
     latency_scale_ms: Positive = 1_000.0
 
 
-class Latency(Settings, frozen=True):
+class LatencySettings(Settings, frozen=True):
     """The time a decision takes: `delay_ms` and, on top of it, a draw from `quantiles`.
 
     Attributes:
@@ -280,7 +280,7 @@ class Review(Settings, frozen=True):
     churned: Logit
 
 
-class Address(Settings, frozen=True):
+class AddressSettings(Settings, frozen=True):
     """Leaving before the address form is sent: logit of the hazard.
 
     `per_field` counts for each field, `forced_account` for who has no account where one is forced.
@@ -373,7 +373,7 @@ class Confirm(Settings, frozen=True):
     trust: Logit
 
 
-class Memory(Settings, frozen=True):
+class MemorySettings(Settings, frozen=True):
     """What a visit leaves behind for the next one."""
 
     loyalty_per_purchase: Annotated[float, Meta(ge=0, le=10)]
@@ -411,7 +411,7 @@ class Churn(Settings, frozen=True):
     satisfaction: Logit
 
 
-class Aftermath(Settings, frozen=True):
+class AftermathSettings(Settings, frozen=True):
     """Mean days from a purchase to a return or a chargeback (exponential)."""
 
     return_days: Positive
@@ -472,18 +472,18 @@ class Behaviour(Settings, frozen=True):
     """All coefficients of the shoppers' behaviour."""
 
     review: Review
-    address: Address
+    address: AddressSettings
     form: Form
     shipping: ShippingStep
     payment: PaymentStep
     authorisation: Authorisation
     authentication: Authentication
     confirm: Confirm
-    memory: Memory
+    memory: MemorySettings
     satisfaction: Satisfaction
     churn: Churn
     clock: Clock
-    aftermath: Aftermath
+    aftermath: AftermathSettings
 
 
 class Scenario(Settings, frozen=True):
@@ -508,7 +508,7 @@ class Scenario(Settings, frozen=True):
     logging: Logging
     promotions: tuple[Promotion, ...] = ()
     nests: dict[str, Annotated[float, Meta(gt=0, le=1)]] = {}
-    latency: Latency = Latency()
+    latency: LatencySettings = LatencySettings()
     schedules: tuple[Schedule, ...] = ()
     faults: Faults = Faults()
 

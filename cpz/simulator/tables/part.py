@@ -29,7 +29,7 @@ from cpz.simulator.visit.decision import Chooser
 from cpz.simulator.visit.journey import Journeys, travel
 from cpz.simulator.visit.logging_policies import logging_policies
 from cpz.simulator.visit.money import settle
-from cpz.simulator.visit.outcome import Outcome
+from cpz.simulator.visit.outcome import VisitOutcome
 
 
 def simulate_range(
@@ -94,5 +94,5 @@ def _settled(world: World, seed: int, journeys: Journeys) -> Settled:
     )
 
 
-def _paid(journeys: Journeys, rows: Rows) -> tuple[Arrivals, Carts, Outcome]:
+def _paid(journeys: Journeys, rows: Rows) -> tuple[Arrivals, Carts, VisitOutcome]:
     return take(journeys.arrivals, rows), take(journeys.carts, rows), take(journeys.outcome, rows)

@@ -14,7 +14,7 @@ from cpz.simulator.scenario.columns import first_alike, sigmoid
 from cpz.simulator.visit.choice import best_of, best_of_others, boosted_choice, boosted_choices
 from cpz.simulator.visit.form import form_loss, form_outcome
 from cpz.simulator.visit.noise import Noise, retry_gumbels, retry_uniforms
-from cpz.simulator.visit.outcome import Outcome, Potentials
+from cpz.simulator.visit.outcome import Potentials, VisitOutcome
 from cpz.simulator.visit.situation import Situation
 
 
@@ -47,7 +47,7 @@ def shipping_choices(situation: Situation, noise: Noise, shown: Shown) -> Ints:
     )
 
 
-def play(situation: Situation, noise: Noise, shown: Shown, ships: Ints) -> Outcome:
+def play(situation: Situation, noise: Noise, shown: Shown, ships: Ints) -> VisitOutcome:
     """Play n visits under the options that were shown.
 
     A visit converts when it stays at review (offer), address, shipping (offer, preselected),
@@ -75,7 +75,7 @@ def play(situation: Situation, noise: Noise, shown: Shown, ships: Ints) -> Outco
     retry_method, declined_retry = _retries(situation, noise, declined_first, first)
     paid_by = np.where(declined_first, np.where(declined_retry, -1, retry_method), first)
     method = np.where(ordered, paid_by, -1)
-    return Outcome(
+    return VisitOutcome(
         passed_review=to_address,
         passed_address=to_shipping,
         reached_payment=to_payment,
@@ -118,7 +118,7 @@ def _retries(situation: Situation, noise: Noise, declined: Mask, first: Ints) ->
 
 
 def potentials(
-    situation: Situation, noise: Noise, shown: Shown, outcome: Outcome, methods: Ints
+    situation: Situation, noise: Noise, shown: Shown, outcome: VisitOutcome, methods: Ints
 ) -> Potentials:
     """Return the conversion of n visits had another option been shown at one placement.
 

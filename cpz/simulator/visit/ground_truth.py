@@ -20,7 +20,7 @@ from cpz.simulator.visit.closed_form import expected_values
 from cpz.simulator.visit.decision import Decided
 from cpz.simulator.visit.funnel import potentials
 from cpz.simulator.visit.noise import Noise
-from cpz.simulator.visit.outcome import Outcome
+from cpz.simulator.visit.outcome import VisitOutcome
 from cpz.simulator.visit.situation import Situation
 
 #: Visits worked out at once: more need more memory, fewer make more calls for each visit (the
@@ -45,7 +45,7 @@ class Lived:
     situation: Situation
     noise: Noise
     decided: Decided
-    outcome: Outcome
+    outcome: VisitOutcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from cpz.simulator.visit.latency import waiting_survival
 from cpz.simulator.visit.logging_policies import HIDDEN
 from cpz.simulator.visit.memory import Memory, first_memory, memory_bounds, remember
 from cpz.simulator.visit.noise import Noise, draw_noise
-from cpz.simulator.visit.outcome import Outcome
+from cpz.simulator.visit.outcome import VisitOutcome
 from cpz.simulator.visit.situation import Situation, least_hazards, situations, with_memory
 
 SESSION_IDS = 65_536
@@ -41,7 +41,7 @@ class Journeys:
     carts: Carts
     session_id: Ints
     decided: Logged
-    outcome: Outcome
+    outcome: VisitOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _live(chooser: Chooser, known: _Prepared, observer: Observer | None) -> Live
     ends = np.cumsum(np.bincount(arrivals.visit)).tolist()
     # of the shoppers whose turn it is: in every rank they stand in the same order
     memory = take(first_memory(known.shoppers), arrivals.row[: ends[0]])
-    played: list[tuple[Decided, Outcome]] = []
+    played: list[tuple[Decided, VisitOutcome]] = []
     for rank, rows in enumerate(map(slice, [0, *ends[:-1]], ends)):
         when = known.regime[rows]
         now = by_regime(world, when, partial(_with_memory, take(known.situation, rows), memory))
@@ -189,7 +189,9 @@ def _with_memory(situation: Situation, memory: Memory, world: World, rows: Rows)
     return with_memory(world, take(situation, rows), take(memory, rows))
 
 
-def _remembered(world: World, regime: Ints, memory: Memory, outcome: Outcome, u: Floats) -> Memory:
+def _remembered(
+    world: World, regime: Ints, memory: Memory, outcome: VisitOutcome, u: Floats
+) -> Memory:
     """Return the memory after one visit of each shopper, under the regime that it met."""
 
     def under(now: World, rows: Rows) -> Memory:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cpz.data import keyed
 from cpz.data.arrays import Floats, Ints
-from cpz.simulator.scenario.settings import Latency
+from cpz.simulator.scenario.settings import LatencySettings
 from cpz.simulator.scenario.world import World
 
 DELAY = "latency.delay"
@@ -28,7 +28,7 @@ def waiting_survival(world: World, seed: int, shopper: Ints, visit: Ints, device
     return survival(delay_ms, latency.slope_factor * slope, scale_ms)
 
 
-def delays(latency: Latency, seed: int, shopper: Ints, visit: Ints) -> Floats:
+def delays(latency: LatencySettings, seed: int, shopper: Ints, visit: Ints) -> Floats:
     """Return how many milliseconds each visit waits, (n,): the lognormal part and the measured."""
     z = keyed.normal(seed, DELAY, shopper, visit)
     delay_ms: Floats = latency.delay_ms * np.exp(latency.delay_sd * z)

@@ -8,7 +8,7 @@ from cpz.data.arrays import Floats, Ints, Mask
 from cpz.simulator.scenario.columns import sigmoid
 from cpz.simulator.scenario.world import World
 from cpz.simulator.shoppers.population import Shoppers
-from cpz.simulator.visit.outcome import Outcome
+from cpz.simulator.visit.outcome import VisitOutcome
 from cpz.simulator.visit.satisfaction import satisfaction_after, satisfaction_bounds
 
 
@@ -82,7 +82,7 @@ def first_memory(shoppers: Shoppers) -> Memory:
     )
 
 
-def remember(world: World, memory: Memory, outcome: Outcome, u: Floats) -> Memory:
+def remember(world: World, memory: Memory, outcome: VisitOutcome, u: Floats) -> Memory:
     """Return the state of n shoppers after one visit each.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from cpz.data.arrays import Floats, Ints
 from cpz.simulator.scenario.world import World
 from cpz.simulator.visit.cart import Carts
-from cpz.simulator.visit.outcome import Outcome
+from cpz.simulator.visit.outcome import VisitOutcome
 
 _WHOLE_BP = 10_000
 
@@ -44,7 +44,7 @@ def basis_points(amount: Ints, rate_bp: Ints) -> Ints:
     return (amount * rate_bp + _WHOLE_BP // 2) // _WHOLE_BP
 
 
-def settle(world: World, carts: Carts, outcome: Outcome, offer: Ints) -> Money:
+def settle(world: World, carts: Carts, outcome: VisitOutcome, offer: Ints) -> Money:
     """Work out the amounts of n visits.
 
     Args:

@@ -6,7 +6,7 @@ from cpz.data.arrays import Ints, Mask
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class VisitOutcome:
     """The outcome of n visits under the logged decisions.
 
     Attributes:

@@ -6,10 +6,10 @@ import numpy as np
 
 from cpz.data.arrays import Floats
 from cpz.simulator.scenario.world import World
-from cpz.simulator.visit.outcome import Outcome
+from cpz.simulator.visit.outcome import VisitOutcome
 
 
-def satisfaction_after(world: World, before: Floats, outcome: Outcome) -> Floats:
+def satisfaction_after(world: World, before: Floats, outcome: VisitOutcome) -> Floats:
     """Return keeps (before) + what the visit adds: purchase, failed payments, mistakes, waiting.
 
     Args:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from cpz.evaluation.canary.classification import Classification, Comparison, Label
+from cpz.evaluation.canary.classification import Classification, Label, SideComparison
 from cpz.evaluation.canary.event_counts import are_clustered, compare_rates, is_sparse
 from cpz.evaluation.canary.judge import judge_canary
 from cpz.evaluation.canary.long_run_variance import baseline_noise, variance_inflation
@@ -16,7 +16,7 @@ from cpz.ingest.canaries.metric_series import MetricSeries
 from tests.evaluation.canary.conftest import AT, RULES, classify, harm, pair, series, shifts_of
 
 
-def compare_means(found: SeriesPair) -> Comparison:
+def compare_means(found: SeriesPair) -> SideComparison:
     return shifts_of(found).deciding().comparison()
 
 
