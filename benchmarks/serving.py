@@ -35,7 +35,7 @@ from cpz.models.trained import PlacementModel, PlacementSummary, TrainedModel, T
 from cpz.serving.load.load_test import LoadConfig, run_load
 from cpz.serving.load.results import LoadResult
 from cpz.serving.messages import Place, Recommend, Scalar
-from cpz.serving.scorer import TableScorer, make_scorer
+from cpz.serving.scoring.scorer import TableScorer, make_scorer
 
 OPTIONS = tuple(f"option_{n}" for n in range(10))
 DERIVED = (

@@ -9,7 +9,7 @@ from cpz.bench.workload import Prepared, Workload
 if TYPE_CHECKING:
     from cpz.features.shopper_state import ShopperState
     from cpz.models.trained import TrainedModel
-    from cpz.serving.decider import Decider
+    from cpz.serving.scoring.decider import Decider
 
 NOW_US = 1_710_000_000_000_000
 
@@ -18,9 +18,9 @@ def _prepare(sizes: Mapping[str, int], _: Path) -> Prepared:
     import msgspec
     import numpy as np
 
-    from cpz.serving.decider import Decider
     from cpz.serving.messages import Recommend
-    from cpz.serving.served_model import Routing, ready
+    from cpz.serving.scoring.decider import Decider
+    from cpz.serving.scoring.served_model import Routing, ready
 
     trained = _train(sizes["decisions"], sizes["trees"])
     decider = Decider(Routing(ready(trained, "bench", "v1", "epsilon_greedy")), seed=1)

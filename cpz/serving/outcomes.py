@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cpz.serving.log_dataset import PublishResult
+from cpz.serving.log.log_dataset import PublishResult
 from cpz.serving.messages import Recommendation
 
 

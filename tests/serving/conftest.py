@@ -22,13 +22,13 @@ from cpz.data.workspace import Workspace
 from cpz.models.registry import save_model
 from cpz.models.trained import TrainedModel, TrainingConfig
 from cpz.models.training import train
-from cpz.serving.decider import Decider
-from cpz.serving.decision_log import DecisionLog
-from cpz.serving.exchange import Exchange
+from cpz.serving.http.exchange import Exchange
+from cpz.serving.http.service import Service
+from cpz.serving.log.decision_log import DecisionLog
 from cpz.serving.metrics import Metrics
-from cpz.serving.served_model import Routing, ServedModel, ready
-from cpz.serving.service import Service
-from cpz.serving.store import MemoryStore
+from cpz.serving.scoring.decider import Decider
+from cpz.serving.scoring.served_model import Routing, ServedModel, ready
+from cpz.serving.stores.store import MemoryStore
 
 _MAKER = Path(__file__).parent.parent / "features" / "conftest.py"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cpz.serving.callers import GUESSES, Callers, client_of
-from cpz.serving.context_rules import RequestError
-from cpz.serving.limits import ApiKeys, TokenBuckets
+from cpz.serving.http.callers import GUESSES, Callers, client_of
+from cpz.serving.http.limits import ApiKeys, TokenBuckets
+from cpz.serving.scoring.context_rules import RequestError
 
 NOBODY = ApiKeys()
 KEYS = ApiKeys(["sesame", "192.0.2.7", "other"])

@@ -12,7 +12,7 @@ from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
-from cpz.serving.http_connection import (
+from cpz.serving.http.http_connection import (
     HEAD_TIMEOUT_S,
     MAX_HEAD_BYTES,
     HttpConnection,

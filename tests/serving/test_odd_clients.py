@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from cpz.serving.decision_log import read_log
-from cpz.serving.http_connection import MAX_HEAD_BYTES
+from cpz.serving.http.http_connection import MAX_HEAD_BYTES
+from cpz.serving.log.decision_log import read_log
 from cpz.serving.messages import DeliveryLine
 
 Start = Any

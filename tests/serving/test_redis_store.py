@@ -14,9 +14,9 @@ import pytest
 from cpz.data.errors import UsageError
 from cpz.features.declarations import FEATURES
 from cpz.features.shopper_state import Event, EventPlan
-from cpz.serving.key_space import DAY_S, KeySpace, shopper_ttl_s
-from cpz.serving.redis_store import RedisStore, connect, forget
-from cpz.serving.store import Reply, StoreUnavailableError
+from cpz.serving.stores.key_space import DAY_S, KeySpace, shopper_ttl_s
+from cpz.serving.stores.redis_store import RedisStore, connect, forget
+from cpz.serving.stores.store import Reply, StoreUnavailableError
 
 PLAN = EventPlan(FEATURES)
 T_US = 1_700_500_000_000_000

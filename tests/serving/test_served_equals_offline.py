@@ -15,10 +15,10 @@ from cpz.data.policy import greedy_propensities
 from cpz.features.assemble import decision_batch
 from cpz.features.decision_batch import DecisionBatch
 from cpz.models.trained import TrainedModel
-from cpz.serving.decider import Decider
-from cpz.serving.decision_log import DecisionLog
-from cpz.serving.exchange import Exchange
+from cpz.serving.http.exchange import Exchange
+from cpz.serving.http.service import Service
 from cpz.serving.load.visits import event_items, visit_requests
+from cpz.serving.log.decision_log import DecisionLog
 from cpz.serving.messages import (
     Decided,
     DecisionLine,
@@ -29,10 +29,10 @@ from cpz.serving.messages import (
     Recommendation,
 )
 from cpz.serving.metrics import Metrics
-from cpz.serving.placement import _greedy
-from cpz.serving.served_model import Routing, ready
-from cpz.serving.service import Service
-from cpz.serving.store import MemoryStore
+from cpz.serving.scoring.decider import Decider
+from cpz.serving.scoring.placement import _greedy
+from cpz.serving.scoring.served_model import Routing, ready
+from cpz.serving.stores.store import MemoryStore
 
 POLICIES = ("greedy", "epsilon_greedy", "popularity", "last_used", "uniform")
 

@@ -20,13 +20,13 @@ from cpz.data.workspace import Workspace
 from cpz.evaluation.model_study import StudyConfig, evaluate_model
 from cpz.features.assemble import decision_batch
 from cpz.models.trained import TrainedModel
-from cpz.serving import decision_log
-from cpz.serving.context_rules import RequestError
-from cpz.serving.decision_log import DecisionLog, open_log, read_log
-from cpz.serving.exchange import Exchange
+from cpz.serving.http.exchange import Exchange
+from cpz.serving.http.service import Service
 from cpz.serving.load.visits import event_items, visit_requests
-from cpz.serving.log_dataset import MAX_CATEGORIES, publish
-from cpz.serving.log_sync import LogSync
+from cpz.serving.log import decision_log
+from cpz.serving.log.decision_log import DecisionLog, open_log, read_log
+from cpz.serving.log.log_dataset import MAX_CATEGORIES, publish
+from cpz.serving.log.log_sync import LogSync
 from cpz.serving.messages import (
     Decided,
     EventItem,
@@ -38,8 +38,8 @@ from cpz.serving.messages import (
     Recommend,
     Recommendation,
 )
-from cpz.serving.served_model import ServedModel
-from cpz.serving.service import Service
+from cpz.serving.scoring.context_rules import RequestError
+from cpz.serving.scoring.served_model import ServedModel
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "serving"
 T_US = 1_700_500_000_000_000

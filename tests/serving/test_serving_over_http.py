@@ -11,10 +11,10 @@ import pytest
 
 from cpz.data.dataset import Dataset
 from cpz.data.workspace import Workspace
-from cpz.serving.decision_log import read_log
 from cpz.serving.load.load_test import LoadConfig, run_load
 from cpz.serving.load.results import LoadResult
 from cpz.serving.load.visits import event_items, visit_requests
+from cpz.serving.log.decision_log import read_log
 from cpz.serving.messages import DecisionLine
 
 Start = Any

@@ -12,17 +12,17 @@ import pytest
 from cpz.data.workspace import Workspace
 from cpz.features.shopper_state import EventPlan
 from cpz.models.trained import TrainedModel
-from cpz.serving.context_rules import RequestError
-from cpz.serving.decider import Decider, draw, key_of
-from cpz.serving.decision_log import DecisionLog
-from cpz.serving.endpoint import Admission, Endpoint
-from cpz.serving.exchange import Exchange
-from cpz.serving.limits import ApiKeys, Limits
+from cpz.serving.http.endpoint import Admission, Endpoint
+from cpz.serving.http.exchange import Exchange
+from cpz.serving.http.limits import ApiKeys, Limits
+from cpz.serving.http.service import Service
+from cpz.serving.log.decision_log import DecisionLog
 from cpz.serving.messages import Recommend
 from cpz.serving.metrics import Metrics
-from cpz.serving.served_model import Routing, find_reference, ready
-from cpz.serving.service import Service
-from cpz.serving.store import MemoryStore, Recall, ShopperEvent, StoreUnavailableError
+from cpz.serving.scoring.context_rules import RequestError
+from cpz.serving.scoring.decider import Decider, draw, key_of
+from cpz.serving.scoring.served_model import Routing, find_reference, ready
+from cpz.serving.stores.store import MemoryStore, Recall, ShopperEvent, StoreUnavailableError
 
 Ask = Callable[[object], Any]
 

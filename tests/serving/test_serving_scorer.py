@@ -12,10 +12,10 @@ from cpz.data import keyed
 from cpz.data.errors import DataError
 from cpz.features.encoding import Encoder
 from cpz.models.outcome import ModelInputs, OutcomeModel
-from cpz.serving import scorer as scorer_module
-from cpz.serving.leaf_tables import build_tables
-from cpz.serving.scorer import BoosterScorer, TableScorer, make_scorer, probe_rows
-from cpz.serving.tree_text import Node, Tree, read_trees
+from cpz.serving.scoring import scorer as scorer_module
+from cpz.serving.scoring.leaf_tables import build_tables
+from cpz.serving.scoring.scorer import BoosterScorer, TableScorer, make_scorer, probe_rows
+from cpz.serving.scoring.tree_text import Node, Tree, read_trees
 
 N, M = 3000, 6
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cpz.cli.shell.options import SeedOption
-from cpz.serving.log_sync import LogSync
+from cpz.serving.log.log_sync import LogSync
 
 
 @dataclass(frozen=True, slots=True)

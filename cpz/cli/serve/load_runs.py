@@ -16,7 +16,7 @@ from cpz.data.workspace import Workspace
 from cpz.report.content.load import load_report
 from cpz.report.gate import Gate
 from cpz.report.html.render import render
-from cpz.serving.limits import read_key_lines
+from cpz.serving.http.limits import read_key_lines
 from cpz.serving.load.limit import read_limit
 from cpz.serving.load.results import LoadResult
 from cpz.serving.load.visits import visit_requests

@@ -13,15 +13,15 @@ from cpz.cli.shell.next_command import then
 from cpz.cli.shell.outcome import Outcome, Output
 from cpz.data.errors import NotFoundError, UsageError
 from cpz.data.workspace import Workspace
-from cpz.serving.context_rules import RequestError
-from cpz.serving.decider import Decider
-from cpz.serving.decision_log import log_folder, open_log
-from cpz.serving.limits import Limits, others_may_read, read_api_keys
-from cpz.serving.log_dataset import PublishResult, publish
+from cpz.serving.http.limits import Limits, others_may_read, read_api_keys
+from cpz.serving.http.service import decode, now_us
+from cpz.serving.log.decision_log import log_folder, open_log
+from cpz.serving.log.log_dataset import PublishResult, publish
 from cpz.serving.messages import Recommend, Recommendation
 from cpz.serving.outcomes import Served, ServeResult
-from cpz.serving.served_model import Routing, find_reference, load_served
-from cpz.serving.service import decode, now_us
+from cpz.serving.scoring.context_rules import RequestError
+from cpz.serving.scoring.decider import Decider
+from cpz.serving.scoring.served_model import Routing, find_reference, load_served
 
 Ended = tuple[Outcome, ServeResult]
 
@@ -45,10 +45,9 @@ def load_routing(arguments: ServeArguments, workspace: Workspace) -> Routing:
 def run_server(arguments: ServeArguments, root: Path) -> Ended:
     """Serve until a signal ends it."""
     try:
-        from cpz.serving.app import make_app
-        from cpz.serving.endpoint import Admission
-        from cpz.serving.metrics import Metrics
-        from cpz.serving.server import (
+        from cpz.serving.http.app import make_app
+        from cpz.serving.http.endpoint import Admission
+        from cpz.serving.http.server import (
             Address,
             ServerSettings,
             bind,
@@ -56,7 +55,8 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
             require_keys,
             run,
         )
-        from cpz.serving.service import Service
+        from cpz.serving.http.service import Service
+        from cpz.serving.metrics import Metrics
     except ImportError as error:
         raise missing_extra(error) from error
     workspace = Workspace(root)
@@ -93,18 +93,23 @@ def run_server(arguments: ServeArguments, root: Path) -> Ended:
         n_context_only=metrics.value("store_unavailable"),
         n_unlogged=service.log.n_failed + service.log.n_dropped,
     )
+    return _ended(arguments, root, decider.routing, served)
+
+
+def _ended(arguments: ServeArguments, root: Path, routing: Routing, served: Served) -> Ended:
+    """Wrap up what a server did until its signal."""
     warnings = list(_doubts(arguments))
     if served.n_unlogged:
         n = served.n_unlogged
         warnings.append(f"{n} log lines could not be written: the disk refused them")
-    result = _result(decider.routing, served=served)
+    result = _result(routing, served=served)
     outcome = Outcome(
         "serve",
         result,
         seed=arguments.seed,
-        inputs=_inputs(decider.routing),
+        inputs=_inputs(routing),
         warnings=tuple(warnings),
-        outputs=(Output("log", str(log_folder(workspace, arguments.log))),),
+        outputs=(Output("log", str(log_folder(Workspace(root), arguments.log))),),
         next=(then(root, *_named_model(arguments), "--publish", "served"),),
     )
     return outcome, result

@@ -10,12 +10,12 @@ from cpz.cli.shell.outcome import Outcome
 from cpz.data.errors import UsageError, WorkspaceError
 from cpz.data.workspace import Workspace, check_name
 from cpz.models.registry import load_card
-from cpz.serving.decider import Decider
-from cpz.serving.key_space import KeySpace, decisions_hash, shopper_ttl_s
 from cpz.serving.messages import canonical
 from cpz.serving.outcomes import ServeResult
-from cpz.serving.served_model import ServedModel
-from cpz.serving.store import MemoryStore, Store, StoreUnavailableError
+from cpz.serving.scoring.decider import Decider
+from cpz.serving.scoring.served_model import ServedModel
+from cpz.serving.stores.key_space import KeySpace, decisions_hash, shopper_ttl_s
+from cpz.serving.stores.store import MemoryStore, Store, StoreUnavailableError
 
 
 def missing_extra(error: ImportError) -> UsageError:
@@ -48,7 +48,7 @@ def make_store(
         return MemoryStore(decider.plan, arguments.max_shoppers)
     _require_redis(arguments.store, "memory:// or ")
     try:
-        from cpz.serving.redis_store import RedisStore, connect
+        from cpz.serving.stores.redis_store import RedisStore, connect
     except ImportError as error:
         raise missing_extra(error) from error
     timeout_s = arguments.store_timeout_ms / 1000.0
@@ -80,7 +80,7 @@ def run_forget(arguments: ServeArguments, shopper: str) -> tuple[Outcome, ServeR
     """Erase a shopper's events from the store that `--store` and `--namespace` name."""
     _require_redis(arguments.store)
     try:
-        from cpz.serving.redis_store import connect, forget
+        from cpz.serving.stores.redis_store import connect, forget
     except ImportError as error:
         raise missing_extra(error) from error
     space = KeySpace(check_name(arguments.namespace, "namespace"))

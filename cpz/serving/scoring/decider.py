@@ -16,7 +16,6 @@ from cpz.data import keyed
 from cpz.data.errors import nearest
 from cpz.features.online import Cell
 from cpz.features.shopper_state import Id, ShopperState, Value
-from cpz.serving.context_rules import RequestError
 from cpz.serving.messages import (
     Decided,
     DecisionLine,
@@ -25,8 +24,9 @@ from cpz.serving.messages import (
     Recommend,
     Recommendation,
 )
-from cpz.serving.placement import Ranking, ServedPlacement
-from cpz.serving.served_model import Routing, ServedModel, shared_plan
+from cpz.serving.scoring.context_rules import RequestError
+from cpz.serving.scoring.placement import Ranking, ServedPlacement
+from cpz.serving.scoring.served_model import Routing, ServedModel, shared_plan
 
 _ACTION = "serving_action"
 

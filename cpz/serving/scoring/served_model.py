@@ -12,8 +12,8 @@ from cpz.features.online import FactPlan
 from cpz.features.shopper_state import EventPlan
 from cpz.models.registry import CHAMPION, load_model, model_names, resolve_version
 from cpz.models.trained import TrainedModel
-from cpz.serving.context_rules import ContextRules
-from cpz.serving.placement import ServedPlacement
+from cpz.serving.scoring.context_rules import ContextRules
+from cpz.serving.scoring.placement import ServedPlacement
 
 Variant = Literal["champion", "canary"]
 

@@ -17,8 +17,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from cpz.features.shopper_state import Event, EventPlan, Id, ShopperState, event_order
-from cpz.serving.key_space import DAY_S, KeySpace
-from cpz.serving.store import (
+from cpz.serving.stores.key_space import DAY_S, KeySpace
+from cpz.serving.stores.store import (
     COMPACT_AT,
     SLACK_US,
     Recall,

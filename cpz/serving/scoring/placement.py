@@ -19,8 +19,8 @@ from cpz.models.option_inputs import OptionInput
 from cpz.models.outcome import ModelInputs
 from cpz.models.policies import EpsilonGreedyPolicy, GreedyPolicy
 from cpz.models.trained import PlacementModel
-from cpz.serving.context_rules import RequestError
-from cpz.serving.scorer import Candidate, Scorer, make_scorer
+from cpz.serving.scoring.context_rules import RequestError
+from cpz.serving.scoring.scorer import Candidate, Scorer, make_scorer
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import msgspec
 
 from cpz.data.errors import DataError, NotFoundError, WorkspaceError
 from cpz.data.workspace import Workspace, check_name
-from cpz.serving.log_sync import SYNC_EVERY_S, LogSync
+from cpz.serving.log.log_sync import SYNC_EVERY_S, LogSync
 from cpz.serving.messages import LogLine
 
 MAX_FILE_BYTES = 64 * 2**20

@@ -7,7 +7,7 @@ import msgspec
 
 from cpz.data.errors import UsageError
 from cpz.features.shopper_state import SECOND_US, EventPlan, Id
-from cpz.serving.store import SLACK_US
+from cpz.serving.stores.store import SLACK_US
 
 DAY_S = 86_400
 

@@ -16,9 +16,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cpz.data.version import __version__
-from cpz.serving.docs_page import docs_page
-from cpz.serving.endpoint import Admission, Call, Endpoint, problem
-from cpz.serving.exchange import Exchange
+from cpz.serving.http.docs_page import docs_page
+from cpz.serving.http.endpoint import Admission, Call, Endpoint, problem
+from cpz.serving.http.exchange import Exchange
+from cpz.serving.http.service import Service
 from cpz.serving.messages import (
     Accepted,
     Events,
@@ -28,7 +29,6 @@ from cpz.serving.messages import (
     Recommendation,
     Refused,
 )
-from cpz.serving.service import Service
 
 _SWEEP_EVERY_S = 0.02
 

@@ -11,10 +11,8 @@ import msgspec
 from cpz.data.errors import nearest
 from cpz.data.tables import EVENT_TYPES, STEPS
 from cpz.features.shopper_state import Event, Id
-from cpz.serving.context_rules import RequestError
-from cpz.serving.decider import Answer, Decider
-from cpz.serving.decision_log import DecisionLog
-from cpz.serving.exchange import Exchange
+from cpz.serving.http.exchange import Exchange
+from cpz.serving.log.decision_log import DecisionLog
 from cpz.serving.messages import (
     Accepted,
     DeliveryLine,
@@ -28,7 +26,9 @@ from cpz.serving.messages import (
     Recommend,
 )
 from cpz.serving.metrics import Metrics, ModelLabels
-from cpz.serving.store import (
+from cpz.serving.scoring.context_rules import RequestError
+from cpz.serving.scoring.decider import Answer, Decider
+from cpz.serving.stores.store import (
     MAX_REPLIES,
     Reply,
     ReplyMemory,

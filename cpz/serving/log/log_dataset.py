@@ -27,7 +27,7 @@ from cpz.features.assemble import decided_placements, decision_batch
 from cpz.features.declarations import Source
 from cpz.features.online import event_schema
 from cpz.features.shopper_state import Id
-from cpz.serving.decision_log import read_log
+from cpz.serving.log.decision_log import read_log
 from cpz.serving.messages import (
     DecisionLine,
     DeliveryLine,
@@ -37,7 +37,7 @@ from cpz.serving.messages import (
     FeedbackLine,
     LogLine,
 )
-from cpz.serving.served_model import ServedModel
+from cpz.serving.scoring.served_model import ServedModel
 
 #: What an int16 code can tell apart; a client that sends user agents as devices exceeds it.
 MAX_CATEGORIES = 32_767
@@ -94,15 +94,7 @@ def publish(
     """
     content = read_log(workspace, log)
     _refuse_other_data(workspace, name, log)
-    decisions = _of(content.lines, DecisionLine)
-    if not decisions:
-        raise NotEnoughDataError(f"log {log!r} holds no decision yet", hint="ask the server first")
-    shown = _Shown(content.lines)
-    if not shown.decisions:
-        raise NotEnoughDataError(
-            f"log {log!r}: of its {len(decisions)} decisions none was shown",
-            hint="ask the server first, with a client that waits for the answer",
-        )
+    shown = _shown(content.lines, log)
     frames, notes = _fitted(_frames(content.lines, shown.decisions, models))
     notes += shown.notes
     context = {
@@ -140,6 +132,20 @@ def publish(
         n_unknown_feedback=_count_unknown(content.lines),
     )
     return dataset, result
+
+
+def _shown(lines: Sequence[LogLine], log: str) -> "_Shown":
+    """Return the decisions that somebody saw; refuse a log without any."""
+    n_decisions = len(_of(lines, DecisionLine))
+    if not n_decisions:
+        raise NotEnoughDataError(f"log {log!r} holds no decision yet", hint="ask the server first")
+    shown = _Shown(lines)
+    if not shown.decisions:
+        raise NotEnoughDataError(
+            f"log {log!r}: of its {n_decisions} decisions none was shown",
+            hint="ask the server first, with a client that waits for the answer",
+        )
+    return shown
 
 
 def _accept(made: Dataset, log: str, models: Sequence[ServedModel]) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cpz.data.arrays import Floats
-from cpz.serving.tree_text import ZERO, Node, Tree
+from cpz.serving.scoring.tree_text import ZERO, Node, Tree
 
 Bits = npt.NDArray[np.uint64 | np.uint32 | np.uint16]
 

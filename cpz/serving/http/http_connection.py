@@ -22,7 +22,7 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from cpz.serving.exchange import IS_GONE
+from cpz.serving.http.exchange import IS_GONE
 
 #: Headers and target of one request, or chunk extensions and trailers of its body; then a 431.
 MAX_HEAD_BYTES = 64 * 1024

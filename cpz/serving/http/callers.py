@@ -8,8 +8,8 @@ import ipaddress
 from collections import OrderedDict
 from functools import lru_cache
 
-from cpz.serving.context_rules import RequestError
-from cpz.serving.limits import ApiKeys, TokenBuckets
+from cpz.serving.http.limits import ApiKeys, TokenBuckets
+from cpz.serving.scoring.context_rules import RequestError
 
 #: So many unknown keys an address may try at once, and then one in so many seconds.
 GUESSES, GUESS_EVERY_S = 10, 1.0

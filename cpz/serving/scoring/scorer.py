@@ -14,8 +14,8 @@ from cpz.data import keyed
 from cpz.data.arrays import Floats
 from cpz.data.errors import DataError
 from cpz.models.outcome import THREADS, OutcomeModel
-from cpz.serving.leaf_tables import Bits, LeafTables, build_tables
-from cpz.serving.tree_text import read_trees
+from cpz.serving.scoring.leaf_tables import Bits, LeafTables, build_tables
+from cpz.serving.scoring.tree_text import read_trees
 
 Candidate = tuple[float, ...]
 

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from cpz.serving.callers import Callers
-from cpz.serving.context_rules import RequestError
-from cpz.serving.exchange import IS_GONE, Exchange
-from cpz.serving.limits import ApiKeys, Limits
+from cpz.serving.http.callers import Callers
+from cpz.serving.http.exchange import IS_GONE, Exchange
+from cpz.serving.http.limits import ApiKeys, Limits
 from cpz.serving.messages import Problem, Refused
 from cpz.serving.metrics import Metrics
+from cpz.serving.scoring.context_rules import RequestError
 
 #: A call on a body.
 Call = Callable[[bytes, Exchange], Awaitable[bytes]]

@@ -21,10 +21,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from cpz.data.errors import CpzError, UsageError
-from cpz.serving.app import FastLane
-from cpz.serving.endpoint import Admission
-from cpz.serving.http_connection import HttpConnection
-from cpz.serving.limits import ApiKeys, read_api_keys
+from cpz.serving.http.app import FastLane
+from cpz.serving.http.endpoint import Admission
+from cpz.serving.http.http_connection import HttpConnection
+from cpz.serving.http.limits import ApiKeys, read_api_keys
 
 _log = logging.getLogger("cpz.serving")
 

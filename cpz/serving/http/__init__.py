@@ -1,0 +1,1 @@
+"""The server over HTTP: connections, limits, callers, endpoints, the service behind them."""

@@ -1,0 +1,1 @@
+"""The decision log: written while serving, and published as a dataset."""

@@ -1,0 +1,1 @@
+"""Where shoppers and replies are kept while serving."""
