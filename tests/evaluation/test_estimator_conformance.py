@@ -175,7 +175,7 @@ def _n_covering(estimator: Estimator, draw: Draw, truth: float, n: int, n_logs: 
         log = draw(n, 1000 + seed)
         influence = estimator.influence(log, UNMODIFIED)
         mean = mean_interval(influence.psi)
-        low, high = student_interval(influence.estimate, mean.se, mean.df).ci
+        low, high = student_interval(influence.estimate, mean.se, mean.df, mean.skewness).ci
         covering += low <= truth <= high
     return covering
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from cpz.data.arrays import Floats
 from cpz.evaluation.ope.checks_data import constant_reward, duplicates, missing
 from cpz.evaluation.ope.checks_overlap import (
+    clip,
     ess,
     events,
     exploration,
     mean_weight,
+    reward_tail,
     support,
     top_influence,
     top_weight,
@@ -37,7 +39,11 @@ CHECKS: tuple[Check, ...] = (
     duplicates,
     missing,
     constant_reward,
+    reward_tail,
 )
+
+#: Checks of the weights as the estimate uses them; the others judge the log's own propensities.
+IN_EFFECT: tuple[Check, ...] = (ess, top_weight, events, reward_tail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +58,23 @@ class Audit:
         return tuple(finding for finding in self.findings if finding.status is status)
 
 
-def audit(log: LoggedDecisions, psi: Floats | None = None) -> Audit:
+def audit(
+    log: LoggedDecisions, psi: Floats | None = None, in_effect: LoggedDecisions | None = None
+) -> Audit:
     """Run every check.
 
     Args:
         log: the policy against the log.
         psi: (n,) influence values of the estimate that would be the headline, or None.
+        in_effect: the log with the weights that this estimate uses; None for the log's own.
 
     Raises:
         NotEnoughDataError: fewer than two independent units.
     """
-    findings = tuple(check(log) for check in CHECKS)
+    used = in_effect or log
+    findings = tuple(check(used if check in IN_EFFECT else log) for check in CHECKS)
     if psi is not None:
-        findings += (top_influence(log, psi),)
+        findings += (top_influence(used, psi),)
+    if used is not log:
+        findings += (clip(log, used),)
     return Audit(worst(findings), findings)

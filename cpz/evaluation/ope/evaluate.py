@@ -12,7 +12,9 @@ from cpz.evaluation.ope.bias import bias_note
 from cpz.evaluation.ope.estimator import Estimator, Influence
 from cpz.evaluation.ope.findings import Status
 from cpz.evaluation.ope.interval import (
+    NO_TAILS,
     MeanInterval,
+    Tails,
     effective_sample_size,
     mean_interval,
     student_interval,
@@ -21,9 +23,13 @@ from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import EstimatorParameters
 from cpz.evaluation.ope.registry import DEFAULT_ESTIMATORS, ESTIMATORS, find_estimator
 from cpz.evaluation.ope.results import OffPolicyResult, PolicyValue, Uplift
+from cpz.evaluation.ope.reward_tail import reward_tail
+from cpz.evaluation.ope.rounding import relative_rounding
 
 #: Largest relative difference that is put down to rounding in the log and in sums.
 _ROUNDING = 1e-12
+#: Three digits are off by at most this share; weights farther from 1 are another policy's.
+_WRITTEN_SHORT = 0.006
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ def evaluate_policy(
         raise UsageError("no estimator was asked for", hint="for example: ipw, snipw, dm, dr")
     wording = wording or Wording()
     resolved = (parameters or EstimatorParameters()).resolved(log.n_units)
+    in_effect = log.clipped(resolved.clip)
+    tails = in_effect.tail.tails
     lead = leading(chosen)
     lead_audit: Audit | None = None
     values: dict[str, PolicyValue] = {}
@@ -65,10 +73,10 @@ def evaluate_policy(
     for estimator in chosen:
         # one estimator's n influence values at a time: memory stays at a few vectors
         influence = estimator.influence(log, resolved)
-        values[estimator.name] = _policy_value(estimator, log, influence, resolved)
-        uplifts[estimator.name] = _uplift(values[estimator.name], log, influence)
+        values[estimator.name] = _policy_value(estimator, log, influence, resolved, tails)
+        uplifts[estimator.name] = _uplift(values[estimator.name], log, influence, tails)
         if estimator.name == lead:
-            lead_audit = audit(log, influence.psi)
+            lead_audit = audit(log, influence.psi, in_effect)
     checked = lead_audit or audit(log)
     logged = _logging_value(log)
     reason = _refusal(checked, lead)
@@ -106,10 +114,12 @@ def _policy_value(
     log: LoggedDecisions,
     influence: Influence,
     parameters: EstimatorParameters,
+    tails: Tails,
 ) -> PolicyValue:
-    mean = mean_interval(influence.psi, log.unit)
+    # what a model predicts has no tails beyond what is seen
+    mean = mean_interval(influence.psi, log.unit, NO_TAILS if influence.weight is None else tails)
     # the estimator's own arithmetic stands: mean(psi) differs from it by rounding alone
-    interval = student_interval(influence.estimate, mean.se, mean.df)
+    interval = student_interval(influence.estimate, mean.se, mean.df, mean.skewness)
     return PolicyValue(
         estimate=influence.estimate,
         se=interval.se,
@@ -126,8 +136,9 @@ def _policy_value(
     )
 
 
-def _uplift(value: PolicyValue, log: LoggedDecisions, influence: Influence) -> Uplift:
-    interval = mean_interval(_paired(influence.psi, log.reward), log.unit)
+def _uplift(value: PolicyValue, log: LoggedDecisions, influence: Influence, tails: Tails) -> Uplift:
+    # a large reward counts for the policy or against it, as its weight is above 1 or below
+    interval = mean_interval(_paired(influence.psi, log), log.unit, tails.mirrored)
     return Uplift(
         estimate=interval.estimate,
         se=interval.se,
@@ -141,20 +152,29 @@ def _uplift(value: PolicyValue, log: LoggedDecisions, influence: Influence) -> U
     )
 
 
-def _paired(psi: Floats, reward: Floats) -> Floats:
+def _paired(psi: Floats, log: LoggedDecisions) -> Floats:
     """Return psi - reward; all zeros where they are one but for rounding.
 
-    The logging policy against its own log differs by propensities written with 15 digits. Such
-    differences point the same way in every row, and a test would call 1e-17 significant.
+    The logging policy against its own log differs by propensities written with 15 digits, or 6.
+    Such differences point the same way in every row, and a test would call 1e-17 significant.
     """
-    difference = psi - reward
-    largest = max(float(np.abs(psi).max()), float(np.abs(reward).max()))
-    is_rounding = float(np.abs(difference).max()) <= _ROUNDING * largest
+    difference = psi - log.reward
+    largest = max(float(np.abs(psi).max()), float(np.abs(log.reward).max()))
+    tolerance = _ROUNDING
+    if float(np.abs(log.weight - 1.0).max()) < _WRITTEN_SHORT:
+        written = relative_rounding(log.propensity)
+        if written is not None and (np.abs(log.weight - 1.0) <= written * (1 + 1e-9)).all():
+            # a ratio's weight is off by its own rounding and by that of the mean weight
+            tolerance += 2.0 * float(written.max())
+    is_rounding = float(np.abs(difference).max()) <= tolerance * largest
     return np.zeros_like(difference) if is_rounding else difference
 
 
 def _logging_value(log: LoggedDecisions) -> PolicyValue:
-    interval = mean_interval(log.reward, log.unit)
+    tails = NO_TAILS
+    if log.tail.tails != NO_TAILS:
+        tails = reward_tail(log.reward, np.ones(len(log))).tails
+    interval = mean_interval(log.reward, log.unit, tails)
     return PolicyValue(
         estimate=interval.estimate,
         se=interval.se,
@@ -170,7 +190,7 @@ def _logging_value(log: LoggedDecisions) -> PolicyValue:
 def interval_method(log: LoggedDecisions) -> str:
     """Return how intervals are made, in words."""
     kind = "independent rows" if log.unit is None else "clustered by unit (CR1)"
-    return f"95 % Student t interval on influence values, {kind}"
+    return f"95 % skewness-corrected Student t interval on influence values, {kind}"
 
 
 def _notes(

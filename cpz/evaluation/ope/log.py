@@ -4,7 +4,7 @@
 and an optional outcome model, to the sufficient vectors that every estimator and check reads.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,12 +12,13 @@ from cpz.data.arrays import Floats, Ints, Mask
 from cpz.data.errors import DataError, NotEnoughDataError
 from cpz.data.losses import Losses
 from cpz.data.probabilities import ActionProbabilities
+from cpz.evaluation.ope.reward_tail import RewardTail, reward_tail
+from cpz.evaluation.ope.support import support_of
 
 #: Rows of a policy are probabilities written as decimals: six digits and a few actions stay below.
 _SUM_TOLERANCE = 1e-6
 #: Rewards beyond this have squares that overflow beside weights.
 _MAX_REWARD = 1e90
-_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +64,13 @@ class LoggedDecisions:
         n_actions: K; 0 when unknown.
         position: (n,) position codes, or None.
         eligible: (n, K), or None.
-        unsupported_mass: the policy's mean probability of actions the log never shows.
+        unsupported_mass: the policy's mean probability of what the logging policy could not show.
+        ineligible_mass: the part of it on options that were not eligible in their rows.
         n_duplicates: rows that repeat an earlier one, or None when that cannot be known.
         n_unusable: rows that were left out before.
         losses: the rows that an import left out, in place of n_unusable.
         weight: (n,) w_i = policy_taken / propensity.
+        tail: how long the tails of the rewards are that count with these weights.
     """
 
     reward: Floats
@@ -81,13 +84,16 @@ class LoggedDecisions:
     position: Ints | None = None
     eligible: Mask | None = None
     unsupported_mass: float = 0.0
+    ineligible_mass: float = 0.0
     n_duplicates: int | None = None
     n_unusable: int = 0
     losses: Losses | None = None
     weight: Floats = field(init=False)
+    tail: RewardTail = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", self.policy_taken / self.propensity)
+        object.__setattr__(self, "tail", reward_tail(self.reward, self.weight))
 
     def __len__(self) -> int:
         return len(self.reward)
@@ -96,6 +102,12 @@ class LoggedDecisions:
     def n_units(self) -> int:
         """Return C, the number of independent units."""
         return len(self) if self.unit is None else int(self.unit.max()) + 1
+
+    def clipped(self, clip: float | None) -> "LoggedDecisions":
+        """Return the same log with weights of at most `clip`; itself without a clip."""
+        if clip is None or not (self.weight > clip).any():
+            return self
+        return replace(self, policy_taken=np.minimum(self.policy_taken, clip * self.propensity))
 
     @property
     def has_q_hat(self) -> bool:
@@ -133,6 +145,13 @@ def logged_decisions(
         _check_q_hat(q_hat, policy)
         q_taken = _taken_predictions(q_hat, columns.action)
         q_policy = policy.expectation(q_hat)
+    support = support_of(
+        columns.action,
+        policy_taken / columns.propensity,
+        policy,
+        position=columns.position,
+        eligible=columns.eligible,
+    )
     return LoggedDecisions(
         reward=columns.reward,
         propensity=columns.propensity,
@@ -144,9 +163,8 @@ def logged_decisions(
         n_actions=policy.n_actions,
         position=columns.position,
         eligible=columns.eligible,
-        unsupported_mass=unsupported_mass(
-            columns.action, columns.position, policy, columns.eligible
-        ),
+        unsupported_mass=support.missing,
+        ineligible_mass=support.ineligible,
         n_duplicates=columns.n_duplicates,
         n_unusable=columns.n_unusable,
         losses=columns.losses,
@@ -164,48 +182,6 @@ def dense_codes(unit: Ints) -> Ints:
         present = np.bincount(unit) > 0
         return (np.cumsum(present, dtype=np.int64) - 1)[unit]
     return np.unique(unit, return_inverse=True)[1].astype(np.int64)
-
-
-def unsupported_mass(
-    action: Ints,
-    position: Ints | None,
-    policy: ActionProbabilities,
-    eligible: Mask | None = None,
-) -> float:
-    """Return the policy's mean probability of actions that the log cannot have shown.
-
-    Those are the actions never shown at that position and, where the log says what was eligible,
-    those that were not in that very row.
-
-    >>> pi = ActionProbabilities(np.array([[0.7, 0.3]]), np.zeros(4, dtype=np.int64))
-    >>> round(unsupported_mass(np.zeros(4, dtype=np.int64), None, pi), 12)
-    0.3
-    """
-    level = np.zeros(len(action), dtype=np.int64) if position is None else position
-    is_seen = np.zeros((int(level.max()) + 1, policy.n_actions), dtype=np.bool_)
-    is_seen[level, action] = True
-    if eligible is not None:
-        return _blocked_mass(level, is_seen, policy, eligible)
-    mass = 0.0
-    for code in np.flatnonzero(~is_seen.all(axis=1)):
-        rows = level == code
-        if policy.row is None:
-            total = policy.table[rows].sum(axis=0)
-        else:
-            counts = np.bincount(policy.row[rows], minlength=len(policy.table))
-            total = (counts[:, None] * policy.table).sum(axis=0)
-        mass += float(total[~is_seen[code]].sum())
-    return mass / len(action)
-
-
-def _blocked_mass(level: Ints, is_seen: Mask, policy: ActionProbabilities, eligible: Mask) -> float:
-    """Return the mean probability of what is not seen or not eligible, some rows at a time."""
-    mass = 0.0
-    for start in range(0, len(level), _ROWS):
-        rows = slice(start, start + _ROWS)
-        table = policy.table[rows] if policy.row is None else policy.table[policy.row[rows]]
-        mass += float(table[~(eligible[rows] & is_seen[level[rows]])].sum())
-    return mass / len(level)
 
 
 def _check_columns(columns: LogColumns, policy: ActionProbabilities) -> None:

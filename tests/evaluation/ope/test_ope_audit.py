@@ -26,6 +26,7 @@ from cpz.evaluation.ope.checks_propensity import (
 from cpz.evaluation.ope.evaluate import evaluate_policy
 from cpz.evaluation.ope.findings import Finding, Limits, Status, not_checked, worst
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions
+from cpz.evaluation.ope.parameters import EstimatorParameters
 
 Draw = Callable[[int, int], LoggedDecisions]
 DrawColumns = Callable[[int, int], tuple[LogColumns, Floats]]
@@ -339,3 +340,47 @@ def test_limits_point_both_ways() -> None:
 def test_one_unit_is_not_enough() -> None:
     with pytest.raises(NotEnoughDataError):
         audit(_uniform_log(10, 2, 1, unit=np.zeros(10, dtype=np.int64)))
+
+
+def test_a_clip_is_audited_as_clipped() -> None:
+    """One weight of 50 among 999 of 1: with --clip 5 its share of the squares is 25 / 1024."""
+    policy_taken = np.full(1000, 0.5)
+    policy_taken[17] = 25.0
+    log = _uniform_log(1000, 2, 1, policy_taken=policy_taken)
+    assert evaluate_policy(log, ["snipw"]).headline is None
+    clipped = evaluate_policy(log, ["snipw"], EstimatorParameters(clip=5.0))
+    found = {finding.id: finding for finding in clipped.audit.findings}
+    assert found["top_weight"].value == pytest.approx(25 / 1024)
+    assert found["ess"].value == pytest.approx(1004**2 / 1024)
+    assert found["clip"].status is Status.AMBER
+    assert found["clip"].value == pytest.approx(45 / 1000)
+    assert clipped.headline is not None
+    # the propensities are judged as logged
+    assert "1.0490" in found["mean_weight"].message
+
+
+def test_clipping_most_of_a_policy_away_is_red() -> None:
+    """Weights of 1 clipped at .4: the estimate is of two fifths of the policy."""
+    result = evaluate_policy(_uniform_log(1000, 2, 1), ["ipw"], EstimatorParameters(clip=0.4))
+    assert "60.00%" in result.headline_reason
+    unclipped = evaluate_policy(_uniform_log(1000, 2, 1), ["ipw"], EstimatorParameters(clip=4.0))
+    assert not [one for one in unclipped.audit.findings if one.id == "clip"]
+
+
+def test_few_large_events_are_left_to_the_tail() -> None:
+    """Refusing logs that hold a large reward would keep those that miss it: amber, not red."""
+    rng = np.random.default_rng(8)
+    n = 4000
+    spend = np.where(np.arange(n) < 160, np.exp(3 + 1.4 * rng.standard_normal(n)), 0.0)
+    spend[0] = 20 * spend.max()
+    log = _uniform_log(n, 2, 1, reward=spend)
+    assert log.tail.tails.right > 0.5
+    few = _finding(log, "events")
+    assert few.value is not None
+    assert few.value < 5
+    assert few.status is Status.AMBER
+    one = top_influence(log, spend)
+    assert one.value is not None
+    assert one.value > 0.9
+    assert one.status is Status.AMBER
+    assert _finding(log, "reward_tail").status is Status.AMBER

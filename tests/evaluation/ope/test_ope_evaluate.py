@@ -134,7 +134,7 @@ def test_interval_beyond_the_rewards_is_noted_not_cut() -> None:
 
 
 def test_poor_overlap_refuses_the_headline(draw_log: Draw) -> None:
-    """20 equal weights in 2,000 rows: intervals of this kind cover 54 to 84 %."""
+    """20 equal weights in 2,000 rows: intervals of this kind cover about two times in three."""
     log = draw_log(2000, 7)
     few = replace(log, policy_taken=np.where(np.arange(2000) < 20, 100 * log.propensity, 0.0))
     result = evaluate_policy(few, ["snipw"])

@@ -12,7 +12,13 @@ from cpz.data.errors import NotEnoughDataError
 from cpz.data.keyed import normal, uniform
 from cpz.evaluation.ope.bias import bias_note
 from cpz.evaluation.ope.estimator import Estimator
-from cpz.evaluation.ope.interval import effective_sample_size, mean_interval, student_interval
+from cpz.evaluation.ope.interval import (
+    NO_TAILS,
+    Tails,
+    effective_sample_size,
+    mean_interval,
+    student_interval,
+)
 from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import UNMODIFIED, EstimatorParameters
 from cpz.evaluation.ope.registry import find_estimator
@@ -162,3 +168,65 @@ def test_no_note_when_no_weight_was_changed(name: str) -> None:
     estimator = find_estimator(name)
     roomy = replace(UNMODIFIED, clip=100.0)
     assert bias_note(estimator, HAND, estimator.influence(HAND, roomy)) is None
+
+
+def test_skewness_of_a_mean_by_hand() -> None:
+    """psi = (0, 0, 0, 4): residuals (-1, -1, -1, 3), cubes 24, squares 12: 24 / 12^1.5."""
+    psi = np.array([0.0, 0.0, 0.0, 4.0])
+    by_hand = 24 / 12**1.5
+    assert mean_interval(psi).skewness == pytest.approx((0.0, by_hand))
+    assert mean_interval(-psi).skewness == pytest.approx((-by_hand, 0.0))
+    # each row halved, two rows a unit
+    twice = mean_interval(np.repeat(psi, 2), np.repeat(np.arange(4), 2))
+    assert twice.skewness == pytest.approx((0.0, by_hand))
+
+
+def test_a_skewed_interval_by_hand() -> None:
+    """a = 1, quantile q = 1.96: (1 + t / 3)^3 = 1 + q - 1/6 and 1 - q - 1/6; |t| to the left."""
+    low, high = student_interval(10.0, 2.0, 10**9, (0.0, 1.0)).ci
+    q = 1.9599639845
+    assert low == pytest.approx(10 - 2 * q)
+    assert high == pytest.approx(10 + 2 * 3 * (1 + np.cbrt(q - 5 / 6)))
+    mirrored = student_interval(-10.0, 2.0, 10**9, (-1.0, 0.0)).ci
+    assert mirrored == pytest.approx((-high, -low))
+
+
+def test_no_skewness_is_students_interval() -> None:
+    psi = np.array([-3.0, -1.0, 1.0, 3.0])
+    symmetric = mean_interval(psi)
+    assert symmetric.ci == pytest.approx((-3.1824463 * symmetric.se, 3.1824463 * symmetric.se))
+    nearly = student_interval(1.0, 1.0, 9, (-1e-12, 1e-12))
+    assert nearly.ci == student_interval(1.0, 1.0, 9).ci
+    # what is small moves the bounds smoothly: by a (q^2 / 3 + 1 / 6) to first order
+    q = 2.2621572
+    shifted = student_interval(0.0, 1.0, 9, (0.0, 1e-4)).ci[1] - q
+    assert shifted == pytest.approx(1e-4 * (q * q / 3 + 1 / 6), rel=0.01)
+
+
+@given(
+    st.floats(-20, 20),
+    st.floats(0.01, 10),
+    st.integers(1, 200),
+    st.floats(-1, 0),
+    st.floats(0, 1),
+)
+def test_interval_and_p_value_share_the_skewed_pivot(
+    estimate: float, se: float, df: int, left: float, right: float
+) -> None:
+    result = student_interval(estimate, se, df, (left, right))
+    plain = student_interval(estimate, se, df)
+    if abs(result.p_value - 0.05) > 1e-9:
+        assert (result.p_value < 0.05) == (not result.ci[0] <= 0 <= result.ci[1])
+    assert result.ci[0] <= plain.ci[0] <= estimate <= plain.ci[1] <= result.ci[1]
+    assert result.p_value >= plain.p_value
+
+
+def test_tails_reach_farther_on_their_side_alone() -> None:
+    psi = np.array([-3.0, -1.0, 1.0, 3.0])
+    plain = mean_interval(psi).ci
+    right = mean_interval(psi, tails=Tails(right=0.5)).ci
+    assert right[0] == pytest.approx(plain[0])
+    assert right[1] > 1.5 * plain[1]
+    both = mean_interval(psi, tails=Tails(right=0.5).mirrored).ci
+    assert both == pytest.approx((-right[1], right[1]))
+    assert NO_TAILS.mirrored == NO_TAILS

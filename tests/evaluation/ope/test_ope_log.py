@@ -11,8 +11,10 @@ from hypothesis.extra import numpy as hnp
 
 from cpz.data.errors import DataError, NotEnoughDataError, UsageError
 from cpz.data.probabilities import ActionProbabilities
-from cpz.evaluation.ope.log import LogColumns, dense_codes, logged_decisions, unsupported_mass
+from cpz.evaluation.ope.checks_overlap import support
+from cpz.evaluation.ope.log import LogColumns, dense_codes, logged_decisions
 from cpz.evaluation.ope.parameters import EstimatorParameters
+from cpz.evaluation.ope.support import support_of
 
 HALF = ActionProbabilities(np.array([[0.5, 0.5]]), np.zeros(3, dtype=np.int64))
 NAN = float("nan")
@@ -121,8 +123,9 @@ def test_unsupported_mass_counts_by_position() -> None:
     shared = ActionProbabilities(table, np.zeros(3, dtype=np.int64))
     dense = ActionProbabilities(np.repeat(table, 3, axis=0))
     for policy in (shared, dense):
-        assert unsupported_mass(action, position, policy) == pytest.approx(1.25 / 3)
-        assert unsupported_mass(action, None, policy) == 0.0
+        found = support_of(action, np.ones(3), policy, position=position)
+        assert found.missing == pytest.approx(1.25 / 3)
+        assert support_of(action, np.ones(3), policy).missing == 0.0
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,9 @@ def test_mass_on_what_a_row_could_not_show_is_unsupported(is_shared: bool) -> No
     policy = ActionProbabilities(table, row) if is_shared else ActionProbabilities(table[row])
     columns = LogColumns(action, np.ones(n), np.full(n, 0.5), eligible=eligible)
     # .2 in half of the rows; where all is eligible, every action was seen
-    assert logged_decisions(columns, policy).unsupported_mass == pytest.approx(0.1)
+    log = logged_decisions(columns, policy)
+    assert log.unsupported_mass == log.ineligible_mass == pytest.approx(0.1)
+    assert "not eligible in their rows" in support(log).message
     open_log = replace(columns, eligible=np.ones((n, 3), dtype=np.bool_))
     assert logged_decisions(open_log, policy).unsupported_mass == 0.0
 
