@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from cpz.data.arrays import Floats
+from cpz.data.arrays import Floats, Mask
 from cpz.data.errors import MissingPropensityError, UsageError
 from cpz.data.policy import Visits
 from cpz.data.probabilities import ActionProbabilities
+from cpz.evaluation.ope.copies import tells_copies
 from cpz.evaluation.ope.cross_fitting import Fit, action_mean_fit, cross_fitted_q_hat
 from cpz.evaluation.ope.evaluate import Wording, evaluate_policy
 from cpz.evaluation.ope.log import LogColumns, logged_decisions
@@ -105,7 +106,8 @@ def evaluate_log(
         propensity=log.propensity,
         position=log.position,
         unit=log.unit,
-        n_duplicates=log.n_duplicates if log.unit is not None or _has_time(log) else None,
+        eligible=_eligible(log),
+        n_duplicates=_n_duplicates(log),
     )
     result = evaluate_policy(
         logged_decisions(columns, policy, q_hat),
@@ -116,8 +118,44 @@ def evaluate_log(
     return LogStudy(result, source)
 
 
-def _has_time(log: FlatLog) -> bool:
-    return log.decided_at is not None
+def _n_duplicates(log: FlatLog) -> int | None:
+    """Return how many rows repeat an earlier one; None where nothing tells copies apart."""
+    if log.decided_at is None and not log.key:
+        return None
+    if log.n_duplicates == 0:
+        return 0
+    stamps = [log.ids[log.key].alias("stamp.key")] if log.key else []
+    if log.decided_at is not None:
+        stamps.append(log.decided_at.alias("stamp.decided_at"))
+    if log.position is not None:
+        stamps.append(pl.Series("stamp.position", log.position))
+    unit = None if log.unit is None else pl.Series("stamp.unit", log.unit)
+    stamps += [] if unit is None else [unit]
+    content = [
+        pl.Series("logged.action", log.action),
+        pl.Series("logged.reward", log.reward),
+        pl.Series("logged.propensity", log.propensity),
+        *log.context.select(pl.exclude(pl.List, pl.Struct, pl.Array, pl.Object)),
+    ]
+    return (
+        log.n_duplicates
+        if tells_copies(pl.DataFrame(stamps), pl.DataFrame(content), unit)
+        else None
+    )
+
+
+def _eligible(log: FlatLog) -> Mask | None:
+    """Return (n, K) what could be shown; a row that does not say could show everything."""
+    if log.eligible is None:
+        return None
+    listed = pl.DataFrame({"option": log.eligible}).with_row_index("row").explode("option")
+    # an option that was never shown, and that the policy does not know, has no column
+    listed = listed.filter(pl.col("option").is_in(list(log.options)))
+    code = listed["option"].cast(pl.Enum(log.options)).to_physical().to_numpy()
+    eligible = np.zeros((len(log), log.n_actions), dtype=np.bool_)
+    eligible[listed["row"].to_numpy(), code] = True
+    eligible[log.eligible.is_null().to_numpy()] = True
+    return eligible
 
 
 def _cross_fitted(log: FlatLog, config: OffPolicyConfig) -> tuple[Floats, str]:
@@ -134,7 +172,9 @@ def _cross_fitted(log: FlatLog, config: OffPolicyConfig) -> tuple[Floats, str]:
 
 def _as_batch(log: FlatLog) -> DecisionBatch:
     rows = np.arange(len(log), dtype=np.int64)
-    eligible = np.ones((len(log), log.n_actions), dtype=np.bool_)
+    eligible = _eligible(log)
+    if eligible is None:
+        eligible = np.ones((len(log), log.n_actions), dtype=np.bool_)
     times = {} if log.decided_at is None else {"decided_at": log.decided_at}
     return DecisionBatch(
         placement=log.placement,

@@ -12,6 +12,7 @@ from cpz.data.losses import Losses
 from cpz.data.policy import Policy
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.log_study import OffPolicyConfig
+from cpz.evaluation.ope.copies import tells_copies
 from cpz.evaluation.ope.cross_fitting import Predict, cross_fitted_q_hat
 from cpz.evaluation.ope.evaluate import Wording, evaluate_policy
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions
@@ -161,30 +162,39 @@ def _columns(batch: DecisionBatch) -> LogColumns:
 def _n_duplicates(batch: DecisionBatch) -> int | None:
     """Return how many rows repeat an earlier one in all but the decision's number.
 
-    None where no time and no id tells rows apart. A log that was imported without ids has row
-    numbers in their place: copies differ in them, so they tell nothing.
+    None where no time and no id tells rows apart, or times are too coarse for it. A log that was
+    imported without ids has row numbers in their place: copies differ in them, so they tell
+    nothing.
     """
     number = batch.ids.get_column("decision_id", default=None)
     named = [name for name in ("session_id", "shopper_id", "decided_at") if name in batch.ids]
     ids = [name for name in named if number is None or not batch.ids[name].equals(number)]
-    if not ids:
+    if not set(ids) - {"shopper_id"}:
         return None
     logged = {
         "action": batch.action,
         "propensity": batch.propensity,
         "reward": batch.reward,
-        "position": batch.position,
     }
     context = batch.context.select(pl.exclude(pl.List, pl.Struct, pl.Array, pl.Object))
-    rows = batch.ids.select(ids).with_columns(
-        *(
-            pl.Series(f"logged.{name}", value)
-            for name, value in logged.items()
-            if value is not None
-        ),
-        *(values.alias(f"context.{values.name}") for values in context),
+    stamp = batch.ids.select(ids)
+    if batch.position is not None:
+        stamp = stamp.with_columns(pl.Series("logged.position", batch.position))
+    content = pl.DataFrame(
+        [
+            *(
+                pl.Series(f"logged.{name}", value)
+                for name, value in logged.items()
+                if value is not None
+            ),
+            *(values.alias(f"context.{values.name}") for values in context),
+        ]
     )
-    return len(rows) - rows.hash_rows().n_unique()
+    rows = pl.concat([stamp, content], how="horizontal")
+    n_duplicates = len(rows) - rows.hash_rows().n_unique()
+    if n_duplicates and not tells_copies(stamp, content, pl.Series(batch.unit)):
+        return None
+    return n_duplicates
 
 
 def _compare(

@@ -16,7 +16,7 @@ MISSING = Limits(amber=NOTABLE_SHARE, red=GRAVE_SHARE)
 def duplicates(log: LoggedDecisions) -> Finding:
     """Share of rows that repeat an earlier row in full."""
     if log.n_duplicates is None:
-        return not_checked("duplicates", "the log has no time or unit to tell repeated rows by")
+        return not_checked("duplicates", "no time or id tells copies from rows that look alike")
     share = log.n_duplicates / len(log)
     return DUPLICATES.finding(
         "duplicates",

@@ -42,6 +42,8 @@ class FlatLog:
         ids: the columns that tell rows apart, as read and under the file's own names: decision,
             session, unit, decided_at and action, where mapped.
         key: the column of `ids` that is unique, the mapped `decision`; "" where there is none.
+        eligible: n lists of the options that could be shown, null where a row does not say; None
+            where not mapped.
     """
 
     action: Ints
@@ -59,6 +61,7 @@ class FlatLog:
     has_declared_positions: bool = False
     ids: pl.DataFrame = field(default_factory=pl.DataFrame)
     key: str = ""
+    eligible: pl.Series | None = None
 
     def __len__(self) -> int:
         return len(self.action)
@@ -89,7 +92,7 @@ def load_flat_log(path: Path, mapping: Mapping) -> FlatLog:
 
     Args:
         path: a CSV, Parquet or JSON lines file.
-        mapping: a mapping of kind "decisions". `eligible` is read but plays no part here.
+        mapping: a mapping of kind "decisions".
 
     Raises:
         UsageError: the mapping is of another kind.
@@ -137,6 +140,7 @@ def flat_log(rows: DecisionRows, mapping: DecisionMapping, path: Path) -> FlatLo
         has_declared_positions=bool(declared_positions),
         ids=_ids(rows.source, mapping),
         key=_key(rows.source, mapping),
+        eligible=_optional(rows.mapped, "eligible"),
     )
 
 
