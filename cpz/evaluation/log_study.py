@@ -108,6 +108,8 @@ def evaluate_log(
         unit=log.unit,
         eligible=_eligible(log),
         n_duplicates=_n_duplicates(log),
+        time=None if log.decided_at is None else log.decided_at.to_physical().to_numpy(),
+        likely_units=log.likely_units,
     )
     result = evaluate_policy(
         logged_decisions(columns, policy, q_hat),

@@ -156,6 +156,7 @@ def _columns(batch: DecisionBatch) -> LogColumns:
         unit=batch.unit,
         eligible=batch.visits.eligible,
         n_duplicates=_n_duplicates(batch),
+        time=_time(batch),
     )
 
 
@@ -195,6 +196,11 @@ def _n_duplicates(batch: DecisionBatch) -> int | None:
     if n_duplicates and not tells_copies(stamp, content, pl.Series(batch.unit)):
         return None
     return n_duplicates
+
+
+def _time(batch: DecisionBatch) -> Ints | None:
+    times = batch.ids.get_column("decided_at", default=None)
+    return None if times is None or times.null_count() else times.to_physical().to_numpy()
 
 
 def _compare(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cpz.data.arrays import Floats
 from cpz.evaluation.ope.checks_data import constant_reward, duplicates, missing
+from cpz.evaluation.ope.checks_order import adaptive_logging, unit_missing
 from cpz.evaluation.ope.checks_overlap import (
     clip,
     ess,
@@ -40,6 +41,7 @@ CHECKS: tuple[Check, ...] = (
     missing,
     constant_reward,
     reward_tail,
+    adaptive_logging,
 )
 
 #: Checks of the weights as the estimate uses them; the others judge the log's own propensities.
@@ -74,7 +76,7 @@ def audit(
     used = in_effect or log
     findings = tuple(check(used if check in IN_EFFECT else log) for check in CHECKS)
     if psi is not None:
-        findings += (top_influence(used, psi),)
+        findings += (top_influence(used, psi), unit_missing(log, psi))
     if used is not log:
         findings += (clip(log, used),)
     return Audit(worst(findings), findings)

@@ -4,6 +4,7 @@
 and an optional outcome model, to the sufficient vectors that every estimator and check reads.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -36,6 +37,8 @@ class LogColumns:
             the log holds nothing to tell them by.
         n_unusable: rows that were left out because a value was missing or broken.
         losses: the same of the whole import, with how these rows differ; in place of n_unusable.
+        time: (n,) when each choice was made, in any unit, or None when the log does not say.
+        likely_units: columns whose values repeat as those of a unit do, each as (n,) codes.
     """
 
     action: Ints
@@ -47,6 +50,8 @@ class LogColumns:
     n_duplicates: int | None = None
     n_unusable: int = 0
     losses: Losses | None = None
+    time: Ints | None = None
+    likely_units: Mapping[str, Ints] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +74,8 @@ class LoggedDecisions:
         n_duplicates: rows that repeat an earlier one, or None when that cannot be known.
         n_unusable: rows that were left out before.
         losses: the rows that an import left out, in place of n_unusable.
+        time: (n,) when each choice was made, or None.
+        likely_units: columns that may be the unit, where none is known.
         weight: (n,) w_i = policy_taken / propensity.
         tail: how long the tails of the rewards are that count with these weights.
     """
@@ -88,6 +95,8 @@ class LoggedDecisions:
     n_duplicates: int | None = None
     n_unusable: int = 0
     losses: Losses | None = None
+    time: Ints | None = None
+    likely_units: Mapping[str, Ints] = field(default_factory=dict)
     weight: Floats = field(init=False)
     tail: RewardTail = field(init=False)
 
@@ -168,6 +177,8 @@ def logged_decisions(
         n_duplicates=columns.n_duplicates,
         n_unusable=columns.n_unusable,
         losses=columns.losses,
+        time=columns.time,
+        likely_units=columns.likely_units,
     )
 
 

@@ -17,6 +17,7 @@ from cpz.ingest.logs.decision_rows import (
 )
 from cpz.ingest.logs.mapping import DecisionMapping, Mapping
 from cpz.ingest.logs.option_order import sort_options
+from cpz.ingest.logs.repeating import repeating_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class FlatLog:
         key: the column of `ids` that is unique, the mapped `decision`; "" where there is none.
         eligible: n lists of the options that could be shown, null where a row does not say; None
             where not mapped.
+        likely_units: where no unit is mapped, the columns that may be it, each as (n,) codes.
     """
 
     action: Ints
@@ -62,6 +64,7 @@ class FlatLog:
     ids: pl.DataFrame = field(default_factory=pl.DataFrame)
     key: str = ""
     eligible: pl.Series | None = None
+    likely_units: dict[str, Ints] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.action)
@@ -141,6 +144,7 @@ def flat_log(rows: DecisionRows, mapping: DecisionMapping, path: Path) -> FlatLo
         ids=_ids(rows.source, mapping),
         key=_key(rows.source, mapping),
         eligible=_optional(rows.mapped, "eligible"),
+        likely_units={} if mapping.columns.unit else repeating_columns(rows.source, mapping),
     )
 
 
