@@ -9,7 +9,7 @@ from cpz.data.arrays import Floats, Mask
 from cpz.data.errors import MissingPropensityError, UsageError
 from cpz.data.policy import Visits
 from cpz.data.probabilities import ActionProbabilities
-from cpz.evaluation.ope.copies import tells_copies
+from cpz.evaluation.copies import tells_copies
 from cpz.evaluation.ope.cross_fitting import Fit, action_mean_fit, cross_fitted_q_hat
 from cpz.evaluation.ope.evaluate import Wording, evaluate_policy
 from cpz.evaluation.ope.log import LogColumns, logged_decisions

@@ -11,8 +11,8 @@ from cpz.data.errors import MissingPropensityError, NotEnoughDataError
 from cpz.data.losses import Losses
 from cpz.data.policy import Policy
 from cpz.data.probabilities import ActionProbabilities
+from cpz.evaluation.copies import tells_copies
 from cpz.evaluation.log_study import OffPolicyConfig
-from cpz.evaluation.ope.copies import tells_copies
 from cpz.evaluation.ope.cross_fitting import Predict, cross_fitted_q_hat
 from cpz.evaluation.ope.evaluate import Wording, evaluate_policy
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions

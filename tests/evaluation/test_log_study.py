@@ -8,8 +8,8 @@ import pytest
 
 from cpz.data.arrays import Floats
 from cpz.data.probabilities import ActionProbabilities
+from cpz.evaluation.copies import tells_copies
 from cpz.evaluation.log_study import OffPolicyConfig, evaluate_log
-from cpz.evaluation.ope.copies import tells_copies
 from cpz.evaluation.ope.findings import Finding, Status
 from cpz.evaluation.ope.results import OffPolicyResult
 from cpz.ingest.logs.decision_rows import decision_rows

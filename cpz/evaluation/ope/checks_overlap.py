@@ -20,8 +20,7 @@ import numpy as np
 from cpz.data.arrays import Floats
 from cpz.evaluation.ope.findings import Finding, Limits, Status
 from cpz.evaluation.ope.interval import effective_sample_size, mean_interval, unit_sums
-from cpz.evaluation.ope.log import LoggedDecisions
-from cpz.evaluation.ope.rounding import relative_rounding
+from cpz.evaluation.ope.log import LoggedDecisions, relative_rounding
 
 # Mass on unseen actions biases a weighted mean by at most that share of the rewards' range. One
 # hundredth of the range is as large as the effects that are looked for (1 to 2 points of

@@ -19,12 +19,11 @@ from cpz.evaluation.ope.interval import (
     mean_interval,
     student_interval,
 )
-from cpz.evaluation.ope.log import LoggedDecisions
+from cpz.evaluation.ope.log import LoggedDecisions, relative_rounding
 from cpz.evaluation.ope.parameters import EstimatorParameters
 from cpz.evaluation.ope.registry import DEFAULT_ESTIMATORS, ESTIMATORS, find_estimator
 from cpz.evaluation.ope.results import OffPolicyResult, PolicyValue, Uplift
 from cpz.evaluation.ope.reward_tail import reward_tail
-from cpz.evaluation.ope.rounding import relative_rounding
 
 #: Largest relative difference that is put down to rounding in the log and in sums.
 _ROUNDING = 1e-12
@@ -133,6 +132,7 @@ def _policy_value(
         method=f"{estimator.name}; {interval_method(log)}",
         bias_note=bias_note(estimator, log, influence),
         notes=_notes(estimator, interval, log, influence),
+        leaves_out=_left_out(influence),
     )
 
 
@@ -149,6 +149,7 @@ def _uplift(value: PolicyValue, log: LoggedDecisions, influence: Influence, tail
         n_units=value.n_units,
         parameters=value.parameters,
         method=f"paired difference to the logged reward; {value.method}",
+        leaves_out=value.leaves_out,
     )
 
 
@@ -197,8 +198,9 @@ def _notes(
     estimator: Estimator, interval: MeanInterval, log: LoggedDecisions, influence: Influence
 ) -> tuple[str, ...]:
     notes: list[str] = []
-    if influence.weight is None:
-        notes.append("the interval leaves out the outcome model's own error")
+    left_out = _left_out(influence)
+    if left_out:
+        notes.append(f"the interval leaves out {left_out}")
     low, high = float(log.reward.min()), float(log.reward.max())
     slack = 1e-9 * max(abs(low), abs(high), 1.0)
     if not low - slack <= interval.estimate <= high + slack:
@@ -208,6 +210,11 @@ def _notes(
     if estimator.is_biased:
         notes.append("biased by design, even with exact propensities")
     return tuple(notes)
+
+
+def _left_out(influence: Influence) -> str:
+    """Return what no influence value shows: without weights nothing holds the model to the log."""
+    return "the outcome model's own error" if influence.weight is None else ""
 
 
 def _estimand(wording: Wording) -> str:

@@ -126,7 +126,7 @@ def student_interval(
     1.0
     >>> low, high = student_interval(0.0, 1.0, 10**9, (0.0, 0.3)).ci
     >>> round(low, 2), round(high, 2)
-    (-1.96, 2.69)
+    (-1.96, 2.65)
     """
     from scipy.special import stdtr, stdtrit
 

@@ -20,6 +20,10 @@ from cpz.evaluation.ope.support import support_of
 _SUM_TOLERANCE = 1e-6
 #: Rewards beyond this have squares that overflow beside weights.
 _MAX_REWARD = 1e90
+# Of one or two digits nothing is said: 0.5 and 0.25 are meant as they stand. Beyond 12 the
+# rounding is below that of sums.
+_FEWEST_DIGITS, _MOST_DIGITS = 3, 12
+_FIRST = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,6 +197,34 @@ def dense_codes(unit: Ints) -> Ints:
         present = np.bincount(unit) > 0
         return (np.cumsum(present, dtype=np.int64) - 1)[unit]
     return np.unique(unit, return_inverse=True)[1].astype(np.int64)
+
+
+def relative_rounding(propensity: Floats) -> Floats | None:
+    """Return (n,) how far each true propensity may be from the written one, relative to it.
+
+    Half a unit of the last significant digit, for the fewest digits that write all of them; None
+    where they were written exactly or with so many digits that it does not matter.
+
+    >>> relative_rounding(np.full(2, 0.333))
+    array([0.0015015, 0.0015015])
+    >>> relative_rounding(np.full(2, 0.5)) is None
+    True
+    """
+    size = np.floor(np.log10(propensity))
+    for digits in range(1, _MOST_DIGITS + 1):
+        if all(_is_written(part, digits) for part in (propensity[:_FIRST], propensity)):
+            if digits < _FEWEST_DIGITS:
+                return None
+            return np.asarray(0.5 * 10.0 ** (size - digits + 1) / propensity)
+    return None
+
+
+def _is_written(propensity: Floats, digits: int) -> bool:
+    """Return whether that many significant digits write all of these values."""
+    scale = 10.0 ** (digits - 1 - np.floor(np.log10(propensity)))
+    scaled = propensity * scale
+    # a decimal read as binary and multiplied is off by some units of the last place
+    return bool((np.abs(scaled - np.round(scaled)) <= 1e-15 * 4 * scaled).all())
 
 
 def _check_columns(columns: LogColumns, policy: ActionProbabilities) -> None:

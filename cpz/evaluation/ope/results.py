@@ -22,6 +22,7 @@ class PolicyValue:
         method: estimator and interval, in words.
         bias_note: what changed weights may cost, or None.
         notes: what else a reader must know.
+        leaves_out: what the interval knows nothing of, to be shown beside it; "" where it is whole.
     """
 
     estimate: float
@@ -34,6 +35,7 @@ class PolicyValue:
     method: str
     bias_note: BiasNote | None = None
     notes: tuple[str, ...] = ()
+    leaves_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Uplift:
     """A policy's value minus the logging policy's, paired row by row on the same log.
 
     Attributes are those of `PolicyValue`; `p_value` tests "no difference", two-sided, with the
-    pivot that gives `ci`, so it is below 0.05 exactly when `ci` leaves out 0.
+    pivot that gives `ci`, so it is below 0.05 exactly when `ci` leaves out 0. Where `leaves_out` is
+    not empty, neither is a test of the policy.
     """
 
     estimate: float
@@ -53,6 +56,7 @@ class Uplift:
     n_units: int
     parameters: Mapping[str, float | None]
     method: str
+    leaves_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)

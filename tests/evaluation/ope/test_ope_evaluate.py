@@ -27,6 +27,9 @@ def test_every_estimator_reports_in_the_order_asked(draw_log: Draw, true_value: 
         assert value.n == value.n_units == 5000
     assert result.policy_value["dm"].ess == 5000
     assert "model's own error" in result.policy_value["dm"].notes[0]
+    for name in NAMES:
+        value, uplift = result.policy_value[name], result.uplift[name]
+        assert bool(value.leaves_out) is bool(uplift.leaves_out) is (name == "dm")
 
 
 def test_uplift_is_paired_and_shares_its_pivot(draw_log: Draw) -> None:
