@@ -151,6 +151,20 @@ def test_headlines_on_skewed_rewards_cover(name: str) -> None:
     assert bdtr(found.n_uplifts, found.n_headlines, 0.93) > 1e-3
 
 
+def test_a_long_tail_reaches_far_on_its_side_and_on_both_of_the_uplift() -> None:
+    """Skewness at its limit of 1: 6.1 standard errors on the long side instead of 1.96."""
+    result = evaluate_policy(SKEWED["spend of 10 %"].log(0.0, 1), ["dr", "dm"])
+    value, uplift = result.policy_value["dr"], result.uplift["dr"]
+    low, high = (abs(bound - value.estimate) / value.se for bound in value.ci)
+    assert low == pytest.approx(1.96, abs=0.01)
+    assert high == pytest.approx(6.12, abs=0.02)
+    for bound in uplift.ci:
+        assert abs(bound - uplift.estimate) / uplift.se == pytest.approx(6.12, abs=0.02)
+    # what a model predicts has the skewness that is seen
+    model = result.policy_value["dm"]
+    assert (model.ci[1] - model.estimate) / model.se < 3
+
+
 def test_plain_rewards_keep_their_headlines() -> None:
     """At most 5 % are refused, and the interval does not widen to hold everything."""
     found = tally(PLAIN["middling overlap"], 120, 200_000)
