@@ -4,7 +4,7 @@ One pivot serves every estimator: t = (estimate - value) / se with Student's t o
 freedom, C the number of independent units. Student's t and not the normal, because with few units
 the standard error is itself uncertain; beyond some hundred units the two agree to three digits.
 Where values are skewed, t is: an interval reaches on each side as far as t or as Hall's transform
-of it, whichever is farther, and the p-value is the largest of theirs (ADR 13).
+of it, whichever is farther, and the p-value is the largest of theirs (ADR 14).
 No bootstrap: ratios come here as their delta-method terms, so nothing is held fixed by mistake.
 """
 
