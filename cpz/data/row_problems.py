@@ -1,5 +1,6 @@
 """Rows of a foreign log that break a rule: counted, located, and either refused or set aside."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,11 +37,23 @@ class Problem:
 
     def sentence(self) -> str:
         """Return the problem with its count and first row, numbered from 1."""
-        n, total, first = int(self.rows.sum()), len(self.rows), _first(self.rows)
-        return (
-            f"{self.column}: {n} of {total} rows are {self.fault} (first: row {first}); "
-            f"must be {self.expected}."
-        )
+        counts = int(self.rows.sum()), len(self.rows), _first(self.rows)
+        return sentence(self.column, self.fault, self.expected, counts)
+
+
+def sentence(column: str, fault: str, expected: str, counts: tuple[int, int, int]) -> str:
+    """Return a problem in words; `counts` holds its rows, all rows, and the first, from 1."""
+    n, total, first = counts
+    return f"{column}: {n} of {total} rows are {fault} (first: row {first}); must be {expected}."
+
+
+def refusal(path: Path, sentences: Sequence[str], remedy: str) -> DataError:
+    """Return the error that tells all problems of a file, with the remedy of the first."""
+    return DataError(
+        f"{path}: " + " ".join(sentences).strip(),
+        hint=remedy or "correct or drop these rows",
+        path=str(path),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +88,7 @@ class RowProblems:
         """Raise one `DataError` that tells each problem with its count and first row."""
         if self.problems:
             sentences = [problem.sentence() for problem in self.problems]
-            raise DataError(
-                f"{path}: " + " ".join([*sentences, remark]).strip(),
-                hint=self.problems[0].remedy or "correct or drop these rows",
-                path=str(path),
-            )
+            raise refusal(path, [*sentences, remark], self.problems[0].remedy)
 
     def rejected(self) -> tuple[Rejected, ...]:
         """Return the reasons with their counts; a row counts once, for its first reason."""

@@ -1,18 +1,21 @@
 """The unit-level file: codes, looks, and every broken row named."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cpz.data.errors import CpzError, DataError, MissingColumnError, NotEnoughDataError
 from cpz.ingest.experiments import unit_files as ab_unit_files
 from cpz.ingest.experiments.metrics_file import Experiment, experiment_of
 from cpz.ingest.experiments.unit_files import load_past_units, load_units
-from cpz.ingest.experiments.units import UnitTable, unit_table
+from cpz.ingest.experiments.units import Pieces, UnitTable, read_units, unit_table
 from cpz.ingest.files import readers
 from cpz.ingest.files.readers import read_foreign
 
@@ -392,7 +395,7 @@ def test_pieces_read_like_the_whole(
     frame.write_csv(path) if name == "u.csv" else frame.write_parquet(path, row_group_size=300)
     experiment = _experiment(time="day", control=control)
     expected = _whole(path, experiment)
-    monkeypatch.setattr(ab_unit_files, "read_foreign", None)  # a fall back would fail
+    monkeypatch.setattr(ab_unit_files, "read_foreign", None)  # to read it whole would fail
     _same(load_units(path, experiment), expected)
 
 
@@ -412,7 +415,12 @@ def test_pieces_read_like_the_whole(
     ],
 )
 def test_a_broken_row_is_named_whatever_its_piece(
-    name: str, column: str, row: int, value: object, tmp_path: Path
+    name: str,
+    column: str,
+    row: int,
+    value: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     frame = _many()
     values: list[object] = frame[column].to_list()
@@ -420,10 +428,11 @@ def test_a_broken_row_is_named_whatever_its_piece(
     broken = frame.with_columns(pl.Series(column, values, dtype=frame.schema[column]))
     path = tmp_path / name
     broken.write_csv(path) if name == "u.csv" else broken.write_parquet(path)
-    with pytest.raises(DataError) as caught:
-        load_units(path, _experiment(time="day"))
     with pytest.raises(DataError) as whole:
         _whole(path, _experiment(time="day"))
+    monkeypatch.setattr(ab_unit_files, "read_foreign", None)  # to read it whole would fail
+    with pytest.raises(DataError) as caught:
+        load_units(path, _experiment(time="day"))
     assert caught.value.message == whole.value.message
     assert column in caught.value.message
 
@@ -474,3 +483,107 @@ def test_unusual_types_read_like_the_whole(column: str, values: pl.Series, tmp_p
             load_units(path, experiment)
         return
     _same(load_units(path, experiment), expected)
+
+
+def _cut(frame: pl.DataFrame, size: int) -> Pieces:
+    return lambda _: frame.iter_slices(size)
+
+
+ODD: dict[str, list[str | None]] = {
+    "user": ["u1", "NaN", "nan", "", "NA", None],
+    "arm": ["", " a ", "d", None, " "],
+    "day": ["9.3.2026", None, "nan", "3", "", "2026-01-05T23:30:00-05:00"],
+    "spend": ["1,5", "yes", "$3", "inf", None, "9007199254740993", "true"],
+    "before": ["x", "inf", None, "1,5"],
+    "bought": ["2", "yes", "maybe", None],
+    "visits": ["-1", None, "n/a"],
+}
+
+
+def _outcome(frame: pl.DataFrame, experiment: Experiment, size: int) -> tuple[object, ...]:
+    try:
+        found = read_units(_cut(frame, size), experiment, Path("u"))
+    except CpzError as error:
+        return type(error), error.message, error.hint
+    columns = {name: values.tolist() for name, values in found.columns.items()}
+    codes = found.arm.tolist(), found.look.tolist()
+    # NaN is not equal to itself, but written alike
+    return found.variants, found.looks, codes, repr(columns), found.warnings
+
+
+@given(
+    st.lists(
+        st.sampled_from(sorted(ODD)).flatmap(
+            lambda name: st.tuples(st.just(name), st.integers(0, 59), st.sampled_from(ODD[name]))
+        ),
+        max_size=12,
+    ),
+    st.integers(7, 59),
+    st.sampled_from([None, "day"]),
+)
+@settings(max_examples=25, deadline=None)
+def test_no_cut_changes_a_table_or_a_message(
+    changes: list[tuple[str, int, str | None]], size: int, time: str | None
+) -> None:
+    frame = _many(60).cast(pl.String)
+    columns = {name: frame[name].to_list() for name in frame.columns}
+    for name, row, value in changes:
+        columns[name][row] = value
+    odd = pl.DataFrame(columns, dict.fromkeys(columns, pl.String))
+    experiment = _experiment(time=time)
+    assert _outcome(odd, experiment, size) == _outcome(odd, experiment, 60)
+
+
+def test_counts_of_all_pieces_and_the_most_urgent_remedy() -> None:
+    """The first broken value is shown; what mends a later one is told if it is more urgent."""
+    frame = _many(60).cast(pl.String)
+    spend: list[str | None] = frame["spend"].to_list()
+    spend[3], spend[31], spend[50] = "$3", "yes", "1,5"
+    broken = frame.with_columns(spend=pl.Series(spend))
+    with pytest.raises(DataError) as caught:
+        read_units(_cut(broken, 10), _experiment(), Path("u"))
+    assert "spend: 3 of 60 rows are not a number, such as '$3' (first: row 4)" in (
+        caught.value.message
+    )
+    assert "point" in caught.value.hint
+
+
+def test_ids_and_variants_are_compared_over_all_pieces() -> None:
+    """Row 1 again in row 40, in another variant; row 2 in row 50, in the same; two words for none.
+
+    A variant with a blank around it is the same variant.
+    """
+    frame = _many(60)
+    user, arm = frame["user"].to_list(), ["a", "b"] * 30
+    user[39], user[49] = user[0], user[1]
+    user[20] = user[30] = "N/A"
+    arm[39], arm[49] = "b", " b "
+    broken = frame.with_columns(user=pl.Series(user), arm=pl.Series(arm))
+    with pytest.raises(DataError) as caught:
+        read_units(_cut(broken, 7), _experiment(), Path("u"))
+    said = caught.value.message
+    assert "user: 2 of 60 rows are empty (first: row 21)" in said
+    assert "user: 2 of 60 rows are of a unit that is in two variants (first: row 1)" in said
+    assert "user: 2 of 60 rows are a repeated unit (first: row 2)" in said
+
+
+def test_text_is_a_number_until_a_later_piece_says_otherwise() -> None:
+    frame = _many(60)
+    days = ["10", "9"] * 30
+    numbers = frame.with_columns(day=pl.Series(days))
+    assert read_units(_cut(numbers, 7), _experiment(time="day"), Path("u")).looks == ("9", "10")
+    mixed = frame.with_columns(day=pl.Series([*days[:-1], "2026-01-01"]))
+    with pytest.raises(DataError, match=r"day: 59 of 60 rows .*first: row 1\)"):
+        read_units(_cut(mixed, 7), _experiment(time="day"), Path("u"))
+
+
+def test_a_time_for_every_second_counts_by_its_day() -> None:
+    """More distinct texts than are worth remembering."""
+    n = 9_000
+    seconds = pl.datetime_range(
+        datetime(2026, 1, 1, 22), datetime(2026, 1, 2), "1s", closed="left", eager=True
+    )
+    moments = pl.concat([seconds, seconds])[:n].dt.to_string("%Y-%m-%d %H:%M:%S")
+    frame = _many(n).with_columns(day=pl.Series(moments.to_list()))
+    found = read_units(_cut(frame, 1_000), _experiment(time="day"), Path("u"))
+    assert found.looks == ("2026-01-01",)
