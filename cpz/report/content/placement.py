@@ -16,13 +16,25 @@ from cpz.report.format import (
     signed,
 )
 from cpz.report.results.evaluate import PlacementResult
-from cpz.report.values import Align, Block, Cell, Mark, Note, Section, Status, Table, Text, table
+from cpz.report.values import (
+    Align,
+    Block,
+    Cell,
+    Mark,
+    Note,
+    Section,
+    Status,
+    Table,
+    Text,
+    asides,
+    table,
+)
 
 
 def placement_blocks(result: PlacementResult, unit: Unit) -> tuple[Block, ...]:
     """Say values and uplifts by estimator, then the policies, then the audit and the headline."""
     policies = (_policies(result, unit),) if result.policies else ()
-    return (_estimators(result, unit), *policies, _audit(result))
+    return (_estimators(result, unit), *_left_out(result), *policies, _audit(result))
 
 
 def placement_section(
@@ -71,6 +83,17 @@ def _estimators(result: PlacementResult, unit: Unit) -> Table:
         ("estimator", "value", "95 % interval", "uplift", "95 % interval", "p", "ess"),
         rows,
         note=_estimator_note(result),
+    )
+
+
+def _left_out(result: PlacementResult) -> tuple[Text, ...]:
+    """Say beside the table which intervals are too short, and why."""
+    return asides(
+        *(
+            f"{name}: its intervals leave out {value.leaves_out}, so they are too short"
+            for name, value in result.policy_value.items()
+            if value.leaves_out
+        )
     )
 
 
