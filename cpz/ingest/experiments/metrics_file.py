@@ -109,15 +109,10 @@ def experiment_of(document: Mapping[str, Any], where: str) -> Experiment:
     for name, metric in experiment.metrics.items():
         for mistake in metric.mistakes():
             raise ConfigError(f"{where}: metrics.{name}{mistake}", path=where)
-    _check_made(experiment, where)
-    return experiment
-
-
-def _check_made(experiment: Experiment, where: str) -> None:
-    """Refuse a column of the file that has the name of one made beside it."""
-    for name in experiment.demands.keys() & experiment.made.keys():
+    for name in experiment.made.keys() & experiment.demands.keys():
         raise ConfigError(
             f"{where}: metrics: {name!r} is the name of a column that a metric makes",
             hint="give the file's column another name",
             path=where,
         )
+    return experiment

@@ -93,7 +93,7 @@ def read_units(
     """
     reading = _Reading(experiment, path, is_past)
     unit = [] if experiment.unit is None else [experiment.unit]
-    rest = list(experiment.demands)
+    rest = list(reading.demands)
     rest += [] if is_past else [experiment.variant]
     rest += [] if experiment.time is None else [experiment.time]
     if ids_first and unit:
@@ -117,12 +117,12 @@ class _Reading:
 
     def __init__(self, experiment: Experiment, path: Path, is_past: bool) -> None:
         self._experiment, self._path, self._is_past = experiment, path, is_past
-        self._demands = experiment.demands
+        self.demands = experiment.demands
         self._notes = RowNotes()
         self._ids = UnitIds(experiment.unit or "", self._notes)
         self._variant = Coded()
         self._looks = Looks(experiment.time or "")
-        self._columns = {name: Vector() for name in self._demands}
+        self._columns = {name: Vector() for name in self.demands}
         self._n = 0
 
     def add_ids(self, frame: pl.DataFrame) -> None:
@@ -138,7 +138,7 @@ class _Reading:
         """Take all else of a piece, and note what is wrong with it."""
         if not self._is_past:
             self._variant.add(column(frame, self._experiment.variant, self._path))
-        for name, demands in self._demands.items():
+        for name, demands in self.demands.items():
             cells = cells_of(column(frame, name, self._path), demands)
             for index, rule in enumerate(RULES):
                 broken = rule(cells)
@@ -180,10 +180,11 @@ class _Reading:
             return self._variant.found((label == name).to_numpy())[1]
 
         variants = variants_of(label, experiment, self._path, first_row)
-        if len(variants) < 2:
+        control, *others = variants
+        if not others:
             raise NotEnoughDataError(
                 f"{self._path}: {experiment.variant}: expected two or more variants, got only "
-                f"{variants[0]!r}",
+                f"{control!r}",
                 hint="export the units of every variant",
                 path=str(self._path),
             )
