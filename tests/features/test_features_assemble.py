@@ -236,3 +236,36 @@ def test_numbers_flags_and_texts_are_inputs_and_lists_are_none(tmp_path: Path) -
         tmp_path, {"decisions": log(**context, **lists)}, decisions=(*context, *lists)
     )
     assert decision_batch(dataset, "payment").context.columns == list(context)
+
+
+def test_text_positions_are_numbered_from_zero_in_their_order(tmp_path: Path) -> None:
+    dataset = imported(tmp_path, {"decisions": log(position=["top", "bottom", "top"])})
+    batch = decision_batch(dataset, "payment")
+    assert batch.position is not None
+    assert batch.position.tolist() == [1, 0, 1]
+    part = batch.take(np.array([1, 2]))
+    assert part.position is not None
+    assert part.position.tolist() == [0, 1]
+    assert part.ids["decision_id"].to_list() == [1, 2]
+
+
+def test_a_part_of_a_batch_has_what_the_batch_has(tmp_path: Path) -> None:
+    batch = decision_batch(imported(tmp_path, {"decisions": log()}), "payment")
+    part = batch.take(np.array([False, True, True]))
+    assert (batch.position, part.position) == (None, None)
+    assert (batch.propensity, part.propensity) == (None, None)
+    assert part.action is not None
+    assert part.action.tolist() == [0, 1]
+    assert part.reward.tolist() == [0.0, 0.5]
+    assert part.unit.tolist() == [7, 8]
+
+
+def test_an_event_feature_says_which_columns_it_reads() -> None:
+    where = EventFilter("option_selected", step="payment")
+    last = Feature("x", Group.BEHAVIOURAL, Source.EVENTS, Aggregation.LAST, "option", where)
+    assert last.event_columns == ("type", "step", "option")
+    count = Feature(
+        "y", Group.BEHAVIOURAL, Source.EVENTS, Aggregation.COUNT, where=EventFilter("left")
+    )
+    assert count.event_columns == ("type",)
+    assert Feature("z", Group.TEMPORAL, Source.TIME, Aggregation.HOUR).event_columns == ()
