@@ -214,6 +214,8 @@ def test_declarations_refuse_contradictions() -> None:
             "f", Group.BEHAVIOURAL, Source.EVENTS, Aggregation.COUNT,
             where=EventFilter("left"), window_s=0,
         )  # fmt: skip
+    second = EventFilter("left")
+    Feature("f", Group.BEHAVIOURAL, Source.EVENTS, Aggregation.COUNT, where=second, window_s=1)
 
 
 def test_at_least_a_dozen_features_with_distinct_names() -> None:

@@ -89,15 +89,15 @@ class Log:
         return self.events
 
 
-def by_hand(events: pl.DataFrame) -> Milestones | str:
-    """Return what three sessions without a purchase came to at the payment step."""
+def by_hand(events: pl.DataFrame, *reward: float) -> Milestones | str:
+    """Return what three sessions came to at the payment step; without a purchase, if not said."""
     batch = DecisionBatch(
         placement="payment",
         ids=pl.DataFrame({"session_id": [1, 2, 3]}),
         visits=Visits("payment", ("card",), np.ones((3, 1), dtype=np.bool_), pl.DataFrame()),
         action=None,
         propensity=None,
-        reward=np.zeros(3),
+        reward=np.array(reward or (0.0, 0.0, 0.0)),
         position=None,
         unit=np.arange(3),
     )
@@ -117,6 +117,21 @@ def test_only_entering_a_step_is_coming_to_it() -> None:
     assert isinstance(found, Milestones)
     assert found.reached.tolist() == [True, True, False]
     assert found.passed.tolist() == [True, False, False]
+
+
+def test_a_reward_above_zero_is_a_purchase() -> None:
+    """Session 2 was returned at a loss: what is below zero is no purchase seen here."""
+    found = by_hand(rows(*ENTERED), 0.0, -1.0, 2.0)
+    assert isinstance(found, Milestones)
+    assert found.passed.tolist() == [True, False, True]
+    assert found.reached.tolist() == [True, True, True]
+
+
+@pytest.mark.parametrize("column", ["type", "step"])
+def test_events_that_name_no_steps_have_no_milestones(column: str) -> None:
+    found = by_hand(rows(*ENTERED).drop(column))
+    assert isinstance(found, str)
+    assert "name no steps" in found
 
 
 @pytest.mark.parametrize("step", ["payment", "confirm"])

@@ -223,6 +223,7 @@ def test_compaction_keeps_all_from_the_first_event_in_flight_on() -> None:
         (Aggregation.COUNT, None, True),
         (Aggregation.SUM, None, True),
         (Aggregation.COUNT, 10, False),
+        (Aggregation.SUM, 10, False),
         (Aggregation.LAST, None, False),
     ],
 )
@@ -230,6 +231,8 @@ def test_old_events_are_needed_by_counts_and_sums_without_a_window(
     aggregation: Aggregation, window_s: int | None, expected: bool
 ) -> None:
     plan = EventPlan([feature("x", aggregation, window_s, "amount_minor")])
+    sums_all = aggregation is Aggregation.SUM and window_s is None
+    assert plan.summed == (("amount_minor",) if sums_all else ())
     assert plan.counts_all_history is expected
     assert plan.longest_us == (window_s or 0) * SECOND
 

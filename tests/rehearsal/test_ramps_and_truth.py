@@ -1,22 +1,29 @@
 """Ramps as they are asked for, the horizon they get, and the truth beside an estimate."""
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import numpy as np
+import polars as pl
 import pytest
 
+from cpz.data.dataset import Dataset
 from cpz.data.errors import UsageError
-from cpz.data.policy import PopularityPolicy
+from cpz.data.policy import Policy, PopularityPolicy
 from cpz.data.workspace import Workspace
 from cpz.evaluation.canary.guardrails import GUARDRAILS
 from cpz.evaluation.log_study import OffPolicyConfig
 from cpz.evaluation.placement_study import study_placement
 from cpz.features.assemble import decision_batch
-from cpz.rehearsal.arms import arm_of
+from cpz.rehearsal import ramp
+from cpz.rehearsal.arms import Arm, arm_of
 from cpz.rehearsal.hourly_sums import Ramp
-from cpz.rehearsal.ramp import plan_ramp, ramp_scenario
-from cpz.rehearsal.ramp_arguments import parse_allowed, parse_injection, parse_ramp
+from cpz.rehearsal.ramp import WorldRun, finish_ramp, plan_ramp, ramp_scenario, start_ramp
+from cpz.rehearsal.ramp_arguments import Injection, parse_allowed, parse_injection, parse_ramp
 from cpz.rehearsal.true_values import true_values
 from cpz.rehearsal.visits import Visits
 from cpz.simulator.run import SimulationConfig, simulate
@@ -127,3 +134,47 @@ def test_the_truth_beside_an_estimate(tmp_path: Path) -> None:
         name: value.ci[0] <= found.policy_value <= value.ci[1]
         for name, value in study.off_policy.policy_value.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedArm:
+    """As much of an arm as a ramp asks of it; its policy always shows the last option."""
+
+    placement: str = "offer"
+    overrides: tuple[str, ...] = ()
+    is_trained: bool = True
+
+    def policies(self, shoppers: pl.DataFrame) -> Mapping[str, Policy]:
+        assert len(shoppers) > 0
+        options = load_scenario("tiny").catalogues()["offer"]
+        weights = (*[0.0] * (len(options) - 1), 1.0)
+        return {"offer": PopularityPolicy("offer", options, {"": weights})}
+
+
+def test_a_trained_canary_decides_in_its_ramp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The world is run with its policies, with none for rules, and for its shoppers first."""
+    decided: list[list[str]] = []
+
+    def seen(*arguments: Any) -> Dataset:
+        decided.append(sorted(arguments[4] or {}))
+        return simulate(*arguments)
+
+    @contextmanager
+    def progress(_text: str, _total: int) -> Iterator[Callable[[int], None]]:
+        yield lambda _: None
+
+    monkeypatch.setattr(ramp, "simulate", seen)
+    run = WorldRun("tiny", (), Ramp((0.5,), 24), 200, 3, 1)
+    rule, trained = Arm("offer"), cast("Arm", TrainedArm())
+    started = start_ramp(run, rule, progress)
+    assert decided == [[]]
+    finish_ramp(started, trained, Injection(), progress)
+    assert decided == [[], ["offer"]]
+    start_ramp(run, trained, progress)
+    assert decided == [[], ["offer"], [], ["offer"]]
+    finish_ramp(started, None, Injection(), progress)
+    assert len(decided) == 4
+
+
+def test_nothing_is_injected_unless_asked_for() -> None:
+    assert parse_injection(None) == Injection(0.0, 0.0, 0.0, 0.0)
