@@ -18,7 +18,7 @@ import numpy as np
 from cpz.data.arrays import Floats
 from cpz.data.keyed import uniform
 from cpz.data.probabilities import ActionProbabilities
-from cpz.evaluation.ope.audit import audit
+from cpz.evaluation.ope.audit.auditing import audit
 from cpz.evaluation.ope.evaluate import evaluate_policy
 from cpz.evaluation.ope.interval import mean_interval
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions

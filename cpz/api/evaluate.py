@@ -27,7 +27,7 @@ from cpz.evaluation.model_study import (
     evaluate_model,
     require_evaluable,
 )
-from cpz.evaluation.ope.audit import Audit
+from cpz.evaluation.ope.audit.auditing import Audit
 from cpz.evaluation.ope.results import PolicyValue, Uplift
 from cpz.evaluation.policy_study import evaluate_given
 from cpz.ingest.logs.flat_log import FlatLog

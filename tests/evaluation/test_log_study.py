@@ -10,7 +10,7 @@ from cpz.data.arrays import Floats
 from cpz.data.probabilities import ActionProbabilities
 from cpz.evaluation.copies import tells_copies
 from cpz.evaluation.log_study import OffPolicyConfig, evaluate_log
-from cpz.evaluation.ope.findings import Finding, Status
+from cpz.evaluation.ope.audit.findings import Finding, Status
 from cpz.evaluation.ope.results import OffPolicyResult
 from cpz.ingest.logs.decision_rows import decision_rows
 from cpz.ingest.logs.flat_log import FlatLog, flat_log, load_flat_log

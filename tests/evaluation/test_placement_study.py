@@ -8,7 +8,7 @@ import pytest
 
 from cpz.data.policy import PopularityPolicy, Visits
 from cpz.evaluation.log_study import OffPolicyConfig
-from cpz.evaluation.ope.findings import Finding, Status
+from cpz.evaluation.ope.audit.findings import Finding, Status
 from cpz.evaluation.placement_study import study_placement
 from cpz.features.decision_batch import DecisionBatch
 

@@ -15,7 +15,7 @@ from cpz.data.errors import UsageError
 from cpz.data.workspace import Workspace
 from cpz.evaluation.log_study import OffPolicyConfig, evaluate_log
 from cpz.evaluation.model_study import StudyConfig, evaluate_model, require_evaluable
-from cpz.evaluation.ope.findings import Status
+from cpz.evaluation.ope.audit.findings import Status
 from cpz.evaluation.ope.parameters import EstimatorParameters
 from cpz.evaluation.ope.registry import DEFAULT_ESTIMATORS
 from cpz.ingest.logs.flat_log import load_flat_log

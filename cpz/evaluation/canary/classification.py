@@ -70,6 +70,7 @@ class Classification:
 def mean_ratio(baseline: Floats, canary: Floats) -> float | None:
     """Return mean(canary) / mean(baseline), None where either is 0: a ratio says nothing there.
 
+    >>> import numpy as np
     >>> mean_ratio(np.array([2.0]), np.array([1.0, 2.0]))
     0.75
     """

@@ -7,10 +7,10 @@ import numpy as np
 
 from cpz.data.arrays import Floats
 from cpz.data.errors import UsageError
-from cpz.evaluation.ope.audit import Audit, audit
+from cpz.evaluation.ope.audit.auditing import Audit, audit
+from cpz.evaluation.ope.audit.findings import Status
 from cpz.evaluation.ope.bias import bias_note
 from cpz.evaluation.ope.estimator import Estimator, Influence
-from cpz.evaluation.ope.findings import Status
 from cpz.evaluation.ope.interval import (
     NO_TAILS,
     MeanInterval,

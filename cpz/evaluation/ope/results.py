@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cpz.evaluation.ope.audit import Audit
+from cpz.evaluation.ope.audit.auditing import Audit
 from cpz.evaluation.ope.bias import BiasNote
 
 

@@ -1,7 +1,7 @@
 """What an evaluation says: what a policy is worth, the evidence, and how far to trust it."""
 
 from cpz.evaluation.model_study import ModelStudy
-from cpz.evaluation.ope.findings import Status as AuditStatus
+from cpz.evaluation.ope.audit.findings import Status as AuditStatus
 from cpz.report.chart_values import Interval
 from cpz.report.content.findings import STATUS
 from cpz.report.content.placement import placement_blocks, placement_section

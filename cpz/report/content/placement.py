@@ -1,6 +1,6 @@
 """What the evaluation of one placement says: estimates, policies, weights and the audit."""
 
-from cpz.evaluation.ope.findings import Status as AuditStatus
+from cpz.evaluation.ope.audit.findings import Status as AuditStatus
 from cpz.evaluation.ope.weight_histogram import weight_histogram
 from cpz.evaluation.placement_study import PlacementStudy
 from cpz.report.chart_values import Histogram, Interval, IntervalChart, IntervalRow, Reference

@@ -8,7 +8,7 @@ from cpz.data.tables import PLACEMENTS
 from cpz.evaluation.log_study import LogStudy
 from cpz.evaluation.metrics.result import MetricResult
 from cpz.evaluation.model_study import ModelStudy
-from cpz.evaluation.ope.audit import Audit
+from cpz.evaluation.ope.audit.auditing import Audit
 from cpz.evaluation.ope.results import OffPolicyResult, PolicyValue, Uplift
 from cpz.evaluation.placement_study import PolicyEstimate
 from cpz.rehearsal.true_values import TrueValues, true_values

@@ -14,17 +14,17 @@ from cpz.data.keyed import uniform
 from cpz.data.losses import Difference, Losses
 from cpz.data.probabilities import ActionProbabilities
 from cpz.data.row_problems import Rejected
-from cpz.evaluation.ope.audit import CHECKS, audit
-from cpz.evaluation.ope.checks_overlap import EVENTS, exploration, mean_weight, top_influence
-from cpz.evaluation.ope.checks_propensity import (
+from cpz.evaluation.ope.audit.auditing import CHECKS, audit
+from cpz.evaluation.ope.audit.checks_overlap import EVENTS, exploration, mean_weight, top_influence
+from cpz.evaluation.ope.audit.checks_propensity import (
     calibration_scores,
     propensity_calibration,
     propensity_floor,
     propensity_plausibility,
     simes,
 )
+from cpz.evaluation.ope.audit.findings import Finding, Limits, Status, not_checked, worst
 from cpz.evaluation.ope.evaluate import evaluate_policy
-from cpz.evaluation.ope.findings import Finding, Limits, Status, not_checked, worst
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions
 from cpz.evaluation.ope.parameters import EstimatorParameters
 

@@ -8,7 +8,7 @@ import pytest
 from cpz.data.arrays import Floats
 from cpz.data.keyed import normal, uniform
 from cpz.data.probabilities import ActionProbabilities
-from cpz.evaluation.ope.checks_overlap import largest_share
+from cpz.evaluation.ope.audit.checks_overlap import largest_share
 from cpz.evaluation.ope.interval import effective_sample_size, mean_interval
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions
 from cpz.evaluation.ope.parameters import UNMODIFIED

@@ -7,9 +7,13 @@ import pytest
 from scipy.special import bdtr, softmax
 
 from cpz.data.arrays import Floats
-from cpz.evaluation.ope.checks_order import adaptive_logging, neighbour_correlation, unit_missing
+from cpz.evaluation.ope.audit.checks_order import (
+    adaptive_logging,
+    neighbour_correlation,
+    unit_missing,
+)
+from cpz.evaluation.ope.audit.findings import Status
 from cpz.evaluation.ope.evaluate import evaluate_policy
-from cpz.evaluation.ope.findings import Status
 from cpz.evaluation.ope.log import LoggedDecisions
 
 

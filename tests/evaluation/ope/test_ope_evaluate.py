@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cpz.data.errors import NotEnoughDataError, UsageError
+from cpz.evaluation.ope.audit.findings import Status
 from cpz.evaluation.ope.evaluate import Wording, evaluate_policy
-from cpz.evaluation.ope.findings import Status
 from cpz.evaluation.ope.interval import mean_interval
 from cpz.evaluation.ope.log import LoggedDecisions
 from cpz.evaluation.ope.parameters import EstimatorParameters

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from cpz.evaluation.ope.audit.findings import Status
 from cpz.evaluation.ope.evaluate import evaluate_policy
-from cpz.evaluation.ope.findings import Status
 from cpz.evaluation.ope.interval import effective_sample_size
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions
 from cpz.evaluation.ope.parameters import EstimatorParameters

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cpz.evaluation.ope.checks_data import DUPLICATES, MISSING, constant_reward
-from cpz.evaluation.ope.checks_overlap import (
+from cpz.evaluation.ope.audit.checks_data import DUPLICATES, MISSING, constant_reward
+from cpz.evaluation.ope.audit.checks_overlap import (
     ESS,
     EVENTS,
     EXPLORATION,
@@ -18,13 +18,13 @@ from cpz.evaluation.ope.checks_overlap import (
     mean_weight,
     top_weight,
 )
-from cpz.evaluation.ope.checks_propensity import (
+from cpz.evaluation.ope.audit.checks_propensity import (
     PLAUSIBILITY,
     calibration_scores,
     propensity_calibration,
     propensity_floor,
 )
-from cpz.evaluation.ope.findings import Limits, Status
+from cpz.evaluation.ope.audit.findings import Limits, Status
 from cpz.evaluation.ope.log import LoggedDecisions
 
 

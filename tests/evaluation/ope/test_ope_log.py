@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from cpz.data.errors import DataError, NotEnoughDataError, UsageError
 from cpz.data.probabilities import ActionProbabilities
-from cpz.evaluation.ope.checks_overlap import support
+from cpz.evaluation.ope.audit.checks_overlap import support
 from cpz.evaluation.ope.log import LogColumns, dense_codes, logged_decisions
 from cpz.evaluation.ope.parameters import EstimatorParameters
 from cpz.evaluation.ope.support import support_of

@@ -6,8 +6,8 @@ import pytest
 from cpz.data.arrays import Floats
 from cpz.data.keyed import uniform
 from cpz.data.probabilities import ActionProbabilities
+from cpz.evaluation.ope.audit.findings import Status
 from cpz.evaluation.ope.evaluate import evaluate_policy
-from cpz.evaluation.ope.findings import Status
 from cpz.evaluation.ope.log import LogColumns, LoggedDecisions, logged_decisions
 from cpz.evaluation.ope.support import support_of
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cpz.data.losses import GRAVE_SHARE, NOTABLE_SHARE, Losses
-from cpz.evaluation.ope.findings import Finding, Limits, Status, not_checked
+from cpz.evaluation.ope.audit.findings import Finding, Limits, Status, not_checked
 from cpz.evaluation.ope.log import LoggedDecisions
 
 # d copies among n rows let the standard error look sqrt(1 - d / n) too small: at 10 % by 5 %, and

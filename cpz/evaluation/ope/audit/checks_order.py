@@ -3,7 +3,7 @@
 import numpy as np
 
 from cpz.data.arrays import Floats
-from cpz.evaluation.ope.findings import Finding, Limits, Status, not_checked
+from cpz.evaluation.ope.audit.findings import Finding, Limits, Status, not_checked
 from cpz.evaluation.ope.interval import mean_interval
 from cpz.evaluation.ope.log import LoggedDecisions
 

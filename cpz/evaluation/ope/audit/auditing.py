@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cpz.data.arrays import Floats
-from cpz.evaluation.ope.checks_data import constant_reward, duplicates, missing
-from cpz.evaluation.ope.checks_order import adaptive_logging, unit_missing
-from cpz.evaluation.ope.checks_overlap import (
+from cpz.evaluation.ope.audit.checks_data import constant_reward, duplicates, missing
+from cpz.evaluation.ope.audit.checks_order import adaptive_logging, unit_missing
+from cpz.evaluation.ope.audit.checks_overlap import (
     clip,
     ess,
     events,
@@ -17,12 +17,12 @@ from cpz.evaluation.ope.checks_overlap import (
     top_influence,
     top_weight,
 )
-from cpz.evaluation.ope.checks_propensity import (
+from cpz.evaluation.ope.audit.checks_propensity import (
     propensity_calibration,
     propensity_floor,
     propensity_plausibility,
 )
-from cpz.evaluation.ope.findings import Finding, Status, worst
+from cpz.evaluation.ope.audit.findings import Finding, Status, worst
 from cpz.evaluation.ope.log import LoggedDecisions
 
 Check = Callable[[LoggedDecisions], Finding]

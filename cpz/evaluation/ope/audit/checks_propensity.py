@@ -3,7 +3,7 @@
 import numpy as np
 
 from cpz.data.arrays import Floats, Ints
-from cpz.evaluation.ope.findings import Finding, Limits, Status, not_checked
+from cpz.evaluation.ope.audit.findings import Finding, Limits, Status, not_checked
 from cpz.evaluation.ope.interval import unit_sums
 from cpz.evaluation.ope.log import LoggedDecisions
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from cpz.data.arrays import Floats
-from cpz.evaluation.ope.findings import Finding, Limits, Status
+from cpz.evaluation.ope.audit.findings import Finding, Limits, Status
 from cpz.evaluation.ope.interval import effective_sample_size, mean_interval, unit_sums
 from cpz.evaluation.ope.log import LoggedDecisions, relative_rounding
 
