@@ -2,9 +2,11 @@
 
 import json
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -220,3 +222,32 @@ def test_a_load_test_without_an_answer_fails_without_any_limit(cli: Cli, workspa
     ran = cli(*words, "--workspace", workspace, "--json")
     assert ran.code == 1
     assert [(gate["id"], gate["status"]) for gate in ran.json["gates"]] == [("answered", "fail")]
+
+
+def test_what_a_server_names_next_runs(cli: Cli, workspace: Path) -> None:
+    """A served decision, then the printed command: it publishes that log with that model."""
+    main = "from cpz.cli.app import main; main()"
+    words = ["serve", "--port", "0", "--log", "named", "--policy", "greedy", "--json"]
+    command = [sys.executable, "-c", main, *words, "--workspace", str(workspace)]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        url = process.stderr.readline().split()[2]
+        asked = urllib.request.Request(
+            f"{url}/v1/recommend",
+            json.dumps(REQUEST).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            assert answer.status == 200
+        process.terminate()
+        (printed,) = json.loads(process.stdout.read())["next"]
+    words = shlex.split(printed)
+    assert words[:2] == ["cpz", "serve"]
+    published = cli(*words[1:], "--json")
+    assert published.code == 0, published.out
+    assert published.result["published"]["rows"]["sessions"] == 1
+    for line in published.json["next"]:
+        assert cli(*shlex.split(line)[1:], "--json").code in (0, 1, 4), line
