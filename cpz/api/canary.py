@@ -75,7 +75,7 @@ def judge(
 
     Args:
         baseline: the baseline's series: a file or a frame with columns metric, timestamp, value.
-        canary: the canary's, alike.
+        canary: the canary's, in the same form.
         judge: "cpz" (autocorrelation, counts) or "kayenta" (its published rules).
         config: rules, groups and thresholds: a TOML file, or its keys as a dict.
 

@@ -29,7 +29,7 @@ class FlatColumns:
         return {name: value for name, value in asdict(self).items() if value}
 
     def require_none_but_reward(self, map: MappingLike | None) -> None:
-        """Raise `UsageError` where columns are named beside a dataset, whose columns have names."""
+        """Raise `UsageError` where columns are named for a dataset, whose columns have names."""
         given = [*(self.named.keys() - {"reward"}), *([] if map is None else ["map"])]
         if given:
             raise UsageError(
@@ -46,7 +46,7 @@ def flat_log_of(
     Args:
         frame: see `cpz.ingest.logs.frames.to_polars`.
         columns: the columns' names, where no mapping gives them.
-        placement: the placement's name, likewise.
+        placement: the placement's name, where no mapping gives it.
         map: a mapping of kind "decisions", as a file or its keys.
 
     Raises:

@@ -153,5 +153,5 @@ def require_function(policy: PolicyLike) -> PolicyLike:
     raise UsageError(
         "policy: expected a model, a model's policy or a function of the context for a dataset, "
         f"got {type(policy).__name__}",
-        hint="give arrays and files beside a frame",
+        hint="pass arrays and files together with a frame",
     )

@@ -41,7 +41,7 @@ def measure(prepared: Prepared, turns: Turns) -> Pairs:
     """Measure pairs after one round of warming up.
 
     Inside a pair work and calibration alternate unit by unit, so that a neighbour's burst, or a
-    change of the processor's clock, of more than a few units meets both alike.
+    change of the processor's clock, of more than a few units affects both.
     """
     work_s: list[float] = []
     calibration_s: list[float] = []

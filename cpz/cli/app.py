@@ -39,8 +39,8 @@ REFUSALS = {
 }
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 done, but a gate or verdict says no; 2 usage, configuration, or the "
-    "machine refuses; 3 bad data; 4 not enough data to decide; 5 not found; 70 a bug; "
+    "Exit codes: 0 done; 1 done, but a gate or verdict failed; 2 usage or configuration error, or "
+    "the system refused; 3 bad data; 4 not enough data to decide; 5 not found; 70 a bug; "
     "130 interrupted."
 )
 HELP = ["--help", "-h"]

@@ -40,7 +40,7 @@ def milestones(dataset: Dataset, batch: DecisionBatch) -> Milestones | str:
     steps: dict[str, str] = dict(pairwise(STEPS))
     following = steps.get(batch.placement)
     if following is None:
-        return f"{batch.placement or 'sessions'} stands for no single step of the checkout"
+        return f"{batch.placement or 'sessions'} is not a single step of the checkout"
     if not dataset.has("events") or "session_id" not in batch.ids.columns:
         return "the log has no events by session"
     events = dataset.frame("events")

@@ -1,6 +1,6 @@
 """What a canary is watched by: every session of one run, and the harm done to them.
 
-The world has no servers: latency and errors are drawn here, alike for both groups, and only then
+The world has no servers: latency and errors are drawn here, the same way for both groups; only then
 is harm injected into the canary's outcomes.
 """
 
@@ -24,7 +24,7 @@ HOUR_US = 3_600_000_000
 class ServiceLevel:
     """Latency and errors of a healthy service: assumptions, no figures of the world.
 
-    Latency is lognormal with the given median; an error befalls a session with a fixed rate.
+    Latency is lognormal with the given median; a session has an error with a fixed rate.
     """
 
     latency_median_ms: float = 120.0

@@ -237,7 +237,7 @@ def _records(tasks: list[_Task], jobs: int) -> Generator[tuple[int, PartRecord],
             yield from _shared(pool, jobs - 1, tasks)
         except BrokenProcessPool as error:
             raise UsageError(
-                "a worker process died, perhaps for want of memory",
+                "a worker process died, perhaps because memory ran out",
                 hint="use fewer --jobs and run again; finished parts are kept",
             ) from error
         finally:

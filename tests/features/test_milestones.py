@@ -157,4 +157,4 @@ def test_the_first_choice_is_the_earliest_whatever_the_order_of_rows() -> None:
 def test_why_there_are_none(log: Dataset, tmp_path: Path) -> None:
     why = milestones(log, decision_batch(log, "offer"))
     assert isinstance(why, str)
-    assert "no single step" in why
+    assert "not a single step" in why

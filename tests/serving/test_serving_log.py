@@ -207,7 +207,7 @@ def test_a_log_of_which_nobody_saw_anything(
     service.log = open_log(workspace, "unseen")
     decide(service, "a", 1, Exchange(is_gone=lambda: True))
     service.log.close()
-    with pytest.raises(NotEnoughDataError, match="none was shown"):
+    with pytest.raises(NotEnoughDataError, match="none of its 1 decisions was shown"):
         publish(workspace, "unseen", "unseen", (served,))
 
 

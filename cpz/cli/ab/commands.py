@@ -62,7 +62,7 @@ def plan(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
-    """Say how many units and days an effect needs, and what a window can and cannot show.
+    """Compute the units and days an effect needs, and what a window can and cannot show.
 
     Examples:
         cpz ab plan --baseline 0.032 --effect 0.05 --units-per-day 20000 --days 14
@@ -87,7 +87,7 @@ def simulate(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
-    """Rehearse an experiment between two policies, with the exact effect beside each estimate.
+    """Rehearse an experiment between two policies, with the exact effect next to each estimate.
 
     Examples:
         cpz ab simulate --control uniform --treatment popularity --sessions 50000

@@ -11,10 +11,10 @@ from cpz.cli.shell.outcome import finish
 
 def bench(
     suite: Annotated[
-        str, typer.Option("--suite", help="Which workloads; the only one is smoke.")
+        str, typer.Option("--suite", help="Set of workloads; smoke is the only one.")
     ] = ("smoke"),
     baseline: Annotated[
-        Path | None, typer.Option("--baseline", help="Compare with this file; slower fails.")
+        Path | None, typer.Option("--baseline", help="Compare with this file; fail if slower.")
     ] = None,
     save: Annotated[
         Path | None, typer.Option("--save", help="Write the figures as a baseline.")
@@ -24,7 +24,7 @@ def bench(
         typer.Option(
             "--against",
             metavar="PYTHON",
-            help="Measure the cpz that this Python imports in turn, and compare; slower fails.",
+            help="Measure the cpz of this Python in alternation and compare; fail if slower.",
         ),
     ] = None,
     fail_on: Annotated[

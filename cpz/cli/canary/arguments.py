@@ -19,17 +19,21 @@ class CanaryArguments:
     """What `cpz canary simulate` was asked."""
 
     baseline: Annotated[
-        str, typer.Option("--baseline", help="A rule, or MODEL[@VERSION]:POLICY.")
+        str,
+        typer.Option(
+            "--baseline", help="Policy of the baseline: a rule, or MODEL[@VERSION]:POLICY."
+        ),
     ] = "popularity"
-    canary: Annotated[str, typer.Option("--canary", help="Policy of the canary, alike.")] = (
-        "epsilon"
-    )
+    canary: Annotated[
+        str,
+        typer.Option("--canary", help="Policy of the canary: a rule, or MODEL[@VERSION]:POLICY."),
+    ] = "epsilon"
     placement: Annotated[
         str,
-        typer.Option("--placement", help="What the policies decide: payment, shipping, offer."),
+        typer.Option("--placement", help="Placement they decide: payment, shipping, offer."),
     ] = "payment"
     ramp: Annotated[
-        str, typer.Option("--ramp", help="Percent of shoppers that see the canary, step by step.")
+        str, typer.Option("--ramp", help="Percent of shoppers that see the canary, per step.")
     ] = "1,5,25,50,100"
     hours_per_step: Annotated[
         int, typer.Option("--hours-per-step", min=1, max=2000, help="How long each step lasts.")
@@ -54,10 +58,12 @@ class CountsArguments:
     file: Annotated[str, typer.Argument(help="Hourly counts of both groups.")]
     hours: Annotated[
         int | None,
-        typer.Option("--hours", min=1, help="Planned hours of the ramp; then it may be promoted."),
+        typer.Option("--hours", min=1, help="Planned hours of the ramp; promotion needs them."),
     ] = None
     allow: Allow = None
-    currency: Annotated[str, typer.Option("--currency", help="Of the margin, ISO 4217.")] = "EUR"
+    currency: Annotated[
+        str, typer.Option("--currency", help="Currency of the margin, ISO 4217.")
+    ] = "EUR"
     unit: Annotated[
-        CountedUnit, typer.Option("--unit", help="Column of the groups' units; both rows alike.")
+        CountedUnit, typer.Option("--unit", help="Column that counts the units, for both groups.")
     ] = "shoppers"

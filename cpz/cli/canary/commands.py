@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from cpz.evaluation.canary.plan import CanaryPlan
 
 app = typer.Typer(
-    name="canary", help="Watch a ramp, judge metric series, replay decisions.", no_args_is_help=True
+    name="canary",
+    help="Monitor a ramp, judge metric series, replay decisions.",
+    no_args_is_help=True,
 )
 
 JudgeName = Literal["kayenta", "cpz"]
@@ -86,7 +88,7 @@ def replay(
     ledger: Annotated[Path, typer.Argument(help="The ledger.jsonl of a canary.")],
     json: JsonOption = False,
 ) -> int:
-    """Derive every decision of a ledger again from its recorded sums, and check its hash chain.
+    """Recompute every decision of a ledger from its recorded sums, and check its hash chain.
 
     Examples:
         cpz canary replay cpz-workspace/runs/canary-0123456789/ledger.jsonl
@@ -104,7 +106,9 @@ def judge(
     baseline: Annotated[
         Path, typer.Option("--baseline", help="Series of the baseline: metric, timestamp, value.")
     ],
-    canary: Annotated[Path, typer.Option("--canary", help="Series of the canary, alike.")],
+    canary: Annotated[
+        Path, typer.Option("--canary", help="Series of the canary, in the same form.")
+    ],
     judge_: Annotated[
         JudgeName,
         typer.Option("--judge", help="kayenta: its published rules. cpz: autocorrelation, counts."),

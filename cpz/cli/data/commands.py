@@ -27,14 +27,14 @@ def import_(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     force: ForceOption = False,
     max_rejects: Annotated[
-        str, typer.Option("--max-rejects", help="Most rows to set aside, such as 5% or 0.05.")
+        str, typer.Option("--max-rejects", help="Largest share of rows to set aside: 5% or 0.05.")
     ] = "5%",
     json: JsonOption = False,
 ) -> int:
-    """Import a foreign log: decisions, sessions or events become the tables of a dataset.
+    """Import a log of decisions, sessions or events into the tables of a dataset.
 
-    Rows that cannot be used are counted and written aside with a reason; more than --max-rejects
-    of them refuse the file.
+    Rows that cannot be used are counted and set aside with a reason. If they are more than
+    --max-rejects, the file is refused.
 
     Examples:
         cpz data import log.csv --map map.toml --dataset mine

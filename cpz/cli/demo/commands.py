@@ -32,11 +32,11 @@ def demo(
     seed: SeedOption = 7,
     jobs: JobsOption = DEFAULT_JOBS,
     workspace: Annotated[
-        Path, typer.Option("--workspace", envvar="CPZ_WORKSPACE", help="Where to work.")
+        Path, typer.Option("--workspace", envvar="CPZ_WORKSPACE", help="Folder for data and runs.")
     ] = Path("cpz-workspace"),
     json: JsonOption = False,
 ) -> int:
-    """Simulate, train, evaluate beside the truth, rehearse an experiment and a canary, load.
+    """Simulate, train, evaluate against the truth, rehearse an experiment and a canary, load.
 
     Examples:
         cpz demo

@@ -151,8 +151,8 @@ def _relative(report: Path, folder: Path) -> str:
 #: By the command that a run's folder is named after.
 NOTES = {
     "simulate": "the simulated checkout: funnel, hours of the week, groups, what was logged",
-    "evaluate": "what the learned policies are worth off-line, beside the truth",
+    "evaluate": "what the learned policies are worth offline, next to the truth",
     "ab": "a rehearsed experiment: the learned payment policy against popularity",
-    "canary": "a canary with an injected loss, watched hour by hour",
-    "load": "latency of the scoring server from the intended send time",
+    "canary": "a canary with an injected loss, monitored hour by hour",
+    "load": "latency of the scoring server, from the intended send time",
 }

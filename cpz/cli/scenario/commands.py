@@ -22,7 +22,7 @@ NameArgument = Annotated[str, typer.Argument(help="A preset's name or a TOML fil
 @app.command("list")
 @spread
 def list_(json: JsonOption = False) -> int:
-    """List the shipped scenarios and how many constants each changes.
+    """List the shipped scenarios and the number of constants each changes.
 
     Examples:
         cpz scenario list
@@ -48,7 +48,9 @@ def list_(json: JsonOption = False) -> int:
 @spread
 def show(
     scenario: NameArgument = "baseline",
-    only: Annotated[str, typer.Option("--only", help="Only constants whose path begins so.")] = "",
+    only: Annotated[
+        str, typer.Option("--only", help="Only constants whose path starts with this.")
+    ] = "",
     overrides: SetOption = (),
     json: JsonOption = False,
 ) -> int:
@@ -79,7 +81,7 @@ def show(
 @app.command("check")
 @spread
 def check(scenario: NameArgument, overrides: SetOption = (), json: JsonOption = False) -> int:
-    """Check that a scenario file holds together, and say what it contains.
+    """Check that a scenario file is valid, and summarise what it contains.
 
     Examples:
         cpz scenario check my-market.toml

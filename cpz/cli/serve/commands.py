@@ -19,7 +19,7 @@ def serve(
     ] = None,
     publish: Annotated[
         str | None,
-        typer.Option("--publish", help="Make the log a dataset of this name; no server."),
+        typer.Option("--publish", help="Turn the log into this dataset; no server."),
     ] = None,
     forget: Annotated[
         str | None,
@@ -28,7 +28,7 @@ def serve(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
-    """Serve decisions over HTTP; or score a file, or make the decision log a dataset.
+    """Serve decisions over HTTP, score a file, or turn the decision log into a dataset.
 
     Examples:
         cpz serve --port 8080

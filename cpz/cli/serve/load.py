@@ -20,7 +20,7 @@ def load(
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:
-    """Load a scoring server with a dataset's visits; latency counts from the intended send time.
+    """Load-test a scoring server with a dataset's visits; latency is from the intended send time.
 
     Examples:
         cpz load --url http://127.0.0.1:8080 --rate 1000 --duration 30

@@ -32,14 +32,14 @@ class SimulateArguments:
         typer.Option(
             "--policy",
             metavar="PLACEMENT=POLICY",
-            help="What decides instead of the scenario's policy; may be repeated.",
+            help="Policy to use instead of the scenario's; may be repeated.",
         ),
     ] = ()
     long_run: Annotated[
         bool,
         typer.Option(
             "--long-run/--no-long-run",
-            help="With --policy: simulate once more under the scenario's own policy, and say what "
-            "the policy owes to visits it shaped itself.",
+            help="With --policy: also simulate under the scenario's own policy, and report what "
+            "the policy gains from visits it shaped itself.",
         ),
     ] = True

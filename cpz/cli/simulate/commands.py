@@ -35,14 +35,14 @@ def simulate(
             "--verify",
             min=0,
             metavar="PART",
-            help="Make a part of the dataset again and compare hashes; 0 for all parts.",
+            help="Regenerate a part of the dataset and compare hashes; 0: all parts.",
         ),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume",
-            help="Continue an interrupted run of the same settings; an error if there is none.",
+            help="Continue an interrupted run with the same settings; an error if none exists.",
         ),
     ] = False,
     dry_run: DryRunOption = False,

@@ -19,18 +19,16 @@ class TrainArguments:
         typer.Option("--placement", help="Train only this placement; may be repeated."),
     ] = None
     test_share: Annotated[
-        float, typer.Option("--test-share", help="Share of sessions held out, the latest ones.")
+        float, typer.Option("--test-share", help="Share of sessions to hold out, the latest ones.")
     ] = 0.25
     epsilon: Annotated[
-        float, typer.Option("--epsilon", help="Exploration of the epsilon-greedy policy.")
+        float, typer.Option("--epsilon", help="Exploration rate of epsilon_greedy.")
     ] = 0.1
     trees: Annotated[
-        int, typer.Option("--trees", min=1, max=10_000, help="Most trees of a model.")
+        int, typer.Option("--trees", min=1, max=10_000, help="Maximum number of trees per model.")
     ] = 400
     seed: SeedOption = 0
     labels: Annotated[
         str,
-        typer.Option(
-            "--labels", help="auto: of the funnel where the log allows; rewards: as logged."
-        ),
+        typer.Option("--labels", help="auto: funnel labels if the log allows; rewards: as logged."),
     ] = "auto"

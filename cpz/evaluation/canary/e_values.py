@@ -48,7 +48,7 @@ def log_rate_ratios(counts: tuple[int, int], sizes: tuple[int, int], shifts: Flo
 
     psi turns the pooled rate p into p (1 + shift); p depends on m alone, so it may be used. The
     ratio falls in x1 for psi < 1, hence its mean is at most 1 whenever the canary's odds are not
-    lower than the baseline's, and likewise for psi > 1.
+    lower than the baseline's; the mirrored statement holds for psi > 1.
 
     Args:
         counts: x0, x1: units with the event, baseline and canary.

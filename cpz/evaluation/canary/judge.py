@@ -196,7 +196,7 @@ def _notes(config: JudgeConfig, found: Score, names: tuple[str, ...]) -> tuple[s
     known = {*config.metrics, *_exposure_names(config)}
     unused = [name for name in dict.fromkeys(names) if name not in known]
     if config.metrics and unused:
-        notes.append(f"not judged, for want of rules: {', '.join(unused)}")
+        notes.append(f"not judged, because no rules are given: {', '.join(unused)}")
     return tuple(notes)
 
 

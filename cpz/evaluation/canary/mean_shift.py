@@ -14,8 +14,8 @@ from the baseline, where no harm is:
 with a, b the two terms (Satterthwaite 1946) and l the canary's points compared. Of the canary only
 the ratio r of local variances is used, for a group of another size has other noise. No step, ramp
 or spike of three points enters it (`local_variance.py`), so the statistic grows with the harm. One
-point or two, however high, never fail a metric. The paired test is for what moves both groups
-alike; its noise is that of the differences about a broken line.
+point or two, however high, never fail a metric. The paired test is for what moves both
+groups; its noise is that of the differences about a broken line.
 
 Below 16 points both series are taken for slow waves, rho = 0.9, and only the first test is made.
 

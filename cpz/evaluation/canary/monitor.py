@@ -4,7 +4,7 @@ At each look the e-processes of all guardrails are averaged by their stakes; the
 e-process too, so crossing 1 / alpha at any look of any number is a false alarm with probability
 at most alpha in all. Promotion is decided once, after the last hour.
 
-The groups' sizes are watched alike, by the always-valid test of the sample ratio: groups that are
+The groups' sizes are monitored too, by the always-valid test of the sample ratio: groups that are
 not of one size are no fair comparison, and then nothing is concluded from their outcomes. A look
 depends on the hours up to it alone, so a growing file gives the same looks again.
 """

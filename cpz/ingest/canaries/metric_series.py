@@ -92,6 +92,6 @@ def _refuse(
         raise DataError(
             f"{path}: {name}: {len(rows)} of {len(is_bad)} rows cannot be used "
             f"(first: row {first + 1}); expected {expected}, got {raw[name][first]!r}",
-            hint="mend or drop these rows",
+            hint="fix or drop these rows",
             path=str(path),
         )

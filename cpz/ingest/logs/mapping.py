@@ -244,7 +244,7 @@ def _refuse_values_among_columns(document: dict[str, Any], where: str) -> None:
         if isinstance(value, bool | int | float | dict):
             raise ConfigError(
                 f"{where}: columns.{key}: expected the name of a column, got {value!r}",
-                hint=f"a value of all rows stands above [columns]: {key} = ...",
+                hint=f"put a value for all rows above [columns]: {key} = ...",
                 path=where,
             )
 

@@ -60,7 +60,7 @@ def amount_rule(
     example = repr(currency.filter(unknown)[0]) if unknown.any() else ""
     remedy = "say the decimals of its amounts: minor_units = { NAME = 2 }"
     problems.add(unknown, "currency", f"unknown ({example})", "a code such as EUR", remedy)
-    problems.add(has_amount & currency.is_null(), "currency", "missing", "given beside an amount")
+    problems.add(has_amount & currency.is_null(), "currency", "missing", "given with each amount")
     return AmountRule(digits, mapping.rounding, mapping.decimal)
 
 

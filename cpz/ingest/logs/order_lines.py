@@ -40,7 +40,7 @@ def note_broken_baskets(problems: RowProblems, basket: pl.Series, shopper: pl.Se
     problems.add(other, "shopper", "not the session's first", "one per session")
     rows = rows.with_columns(used=problems.used())
     beside = rows.select(pl.col("used") & ~pl.col("used").all().over(_KEY)).to_series()
-    problems.add(beside, "session", "without one of its lines", "whole", "mend the other lines")
+    problems.add(beside, "session", "without one of its lines", "whole", "fix the other lines")
 
 
 def one_row_a_basket(rows: pl.DataFrame, summed: tuple[str, ...]) -> pl.DataFrame:

@@ -27,8 +27,8 @@ def require_order(log: FlatLog, path: Path) -> None:
     raise wrong(
         path,
         f"the array does not name its {log.n_actions} columns, and the log's options are texts: "
-        f"which column is which is not known",
-        f"if they stand in this order, confirm it in the mapping, else correct it there: "
+        f"the order of the columns is unknown",
+        f"confirm or correct their order in the mapping: "
         f"options = [{shown_order(log.options)}]; or name the columns, by an array `options` in "
         "an .npz file or as a table's columns",
     )
@@ -41,7 +41,7 @@ def require_position_order(log: FlatLog, path: Path) -> None:
             path,
             "the array does not name its columns, and the log's positions are words: which column "
             "is which is not known",
-            "if they stand in this order, confirm it in the mapping, else correct it there: "
+            "confirm or correct their order in the mapping: "
             f"positions = [{shown_order(log.positions)}]; or write the policy as a table with the "
             "columns action, position, probability",
         )

@@ -72,7 +72,7 @@ def _require_same(values: pl.Series, logged: pl.Series, path: Path) -> None:
         raise wrong(
             path,
             f"{values.name}: {int(differs.sum())} of {len(values)} rows differ from the log "
-            f"(first: row {first + 1}, {left[first]!r} beside {right[first]!r}): the file is "
+            f"(first: row {first + 1}, {left[first]!r} against {right[first]!r}): the file is "
             "shifted or in another order",
             "write its rows in the order of the log, or map `decision` and write its id",
         )

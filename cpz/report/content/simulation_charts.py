@@ -31,7 +31,7 @@ def conversion_chart(title: str, groups: Sequence[Group]) -> BarChart:
     highest = max(groups, key=lambda group: group.conversion)
     return BarChart(
         f"Conversion by {title}",
-        f"Purchases over sessions, whose number stands in brackets. The highest is {highest.name}, "
+        f"Purchases over sessions (number of sessions in brackets). The highest is {highest.name}, "
         f"at {format_value(highest.conversion, PERCENT)}.",
         tuple(f"{group.name} ({format_value(group.n_sessions, COUNT)})" for group in groups),
         (BarSeries("conversion", tuple(group.conversion for group in groups)),),

@@ -40,8 +40,8 @@ def training_report(result: TrainResult, config_toml: str, command: str) -> Repo
         trust=(
             Note(
                 Status.INFO,
-                "A calibration slope of 1 is ideal. What a policy over this model is worth is for "
-                "an evaluation on the rows held out.",
+                "A calibration slope of 1 is ideal. To learn what a policy over this model "
+                "is worth, evaluate it on the held-out rows.",
             ),
         ),
         sections=(Section("placements", "Placements", "", blocks),),

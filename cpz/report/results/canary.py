@@ -112,7 +112,7 @@ class CanaryAnalysis:
         verdict: promote, hold or rollback.
         state: why, as one word.
         cause: why, in one sentence.
-        unit: what was counted: shoppers, or sessions for want of them.
+        unit: what was counted: shoppers, or sessions if there are no shoppers.
         start: beginning of the first hour, UTC.
         end: beginning of the last hour that was looked at, UTC; empty without any.
         hours: hours to the verdict.

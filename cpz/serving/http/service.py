@@ -161,7 +161,7 @@ class Service:
             self.metrics.count("events_refused", len(batch))
             self._doubt(batch, received_us)
             raise RequestError(
-                "the store is out of reach; none of these events may count as taken",
+                "the store is unreachable; treat none of these events as accepted",
                 hint="send the same events again in a moment: repeating them is safe",
                 status=503,
             ) from error

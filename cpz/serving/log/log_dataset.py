@@ -142,7 +142,7 @@ def _shown(lines: Sequence[LogLine], log: str) -> "_Shown":
     shown = _Shown(lines)
     if not shown.decisions:
         raise NotEnoughDataError(
-            f"log {log!r}: of its {n_decisions} decisions none was shown",
+            f"log {log!r}: none of its {n_decisions} decisions was shown",
             hint="ask the server first, with a client that waits for the answer",
         )
     return shown
@@ -153,8 +153,8 @@ def _accept(made: Dataset, log: str, models: Sequence[ServedModel]) -> None:
     for finding in check_dataset(made).findings:
         if finding.status == Status.RED:
             raise DataError(
-                f"log {log!r} makes no sound dataset: {finding.message}",
-                hint="mend or remove the lines concerned, and publish again",
+                f"log {log!r} does not make a valid dataset: {finding.message}",
+                hint="fix or remove the lines concerned, and publish again",
             )
     features = {feature.name: feature for model in models for feature in model.features}
     for placement in decided_placements(made):

@@ -148,7 +148,7 @@ def _left_to_right(tree: Tree) -> list[int]:
 
 
 def _thresholds(splits: list[_Split]) -> tuple[float, ...]:
-    """Return where a feature's intervals end; within one, every split decides alike."""
+    """Return where a feature's intervals end; within one, every split decides the same."""
     if any(node.codes is not None for _, node, _ in splits):
         # like C's cast to int, which cuts towards zero: code 0 is all of (-1, 1), code 1 is [1, 2)
         n_codes = 1 + max(max(node.codes or (0,)) for _, node, _ in splits)

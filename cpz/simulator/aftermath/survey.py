@@ -33,7 +33,7 @@ def draw_answers(
         seed: the run's seed.
         journeys: n visits.
         trust: (n,) with which they began.
-        satisfaction: (n,) likewise.
+        satisfaction: (n,) with which they began.
     """
     b = world.scenario.behaviour.satisfaction
     who = (journeys.arrivals.shopper, journeys.arrivals.visit)

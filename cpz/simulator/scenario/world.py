@@ -26,7 +26,7 @@ class World:
         scenario: the constants themselves.
         countries, devices, categories, tiers, ages, genders: names in code order.
         payment, shipping, offer: the option catalogues.
-        market_cdf: (C,) cumulative market shares; likewise for tiers, ages, genders, categories.
+        market_cdf: (C,) cumulative market shares; the same for tiers, ages, genders, categories.
         device_cdf: (C, D).
         intensity_cdf: (C, hours + 1) cumulative traffic over the horizon's UTC hours, from 0 to 1.
         intensity_cells: (C, cells) where its inversion begins.

@@ -19,7 +19,7 @@ class WeekCount:
         n_sessions: sessions that started.
         n_purchases: those that bought.
         countries: market -> share of the sessions, markets without any left out.
-        methods: payment method -> share of the purchases, likewise.
+        methods: payment method -> share of the purchases, methods without any left out.
     """
 
     monday: str

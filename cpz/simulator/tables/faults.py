@@ -84,7 +84,7 @@ def out_of_order(frames: Frames, draw: Draw) -> tuple[Frames, pl.Series]:
 
 
 def missing(frames: Frames, draw: Draw) -> tuple[Frames, pl.Series]:
-    """An event comes without its step and option, of which it had at least one."""
+    """An event that had a step, an option or both is logged without them."""
     events = frames["events"]
     has_any = events["step"].is_not_null() | events["option"].is_not_null()
     hit = pl.Series(draw.hits(events["event_id"])) & has_any

@@ -19,7 +19,7 @@ class Amounts:
         goods: (n, Ko) cart value - discount under each offer.
         item_margin: (n, Ko) margin of the goods - discount.
         price: (n, Ko, Ks) what the shopper pays for shipping, where there is any.
-        shipping_cost: (n, Ko, Ks) the carrier's cost - price, likewise.
+        shipping_cost: (n, Ko, Ks) the carrier's cost - price, where there is shipping.
         fee_rate: (n, Kp) fee as a share of goods and shipping price.
         fee_fixed: (n, Kp) fee a purchase.
     """

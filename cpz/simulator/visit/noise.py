@@ -39,8 +39,9 @@ class Noise:
     Attributes:
         review, address, form, confirm, churn: (n,) uniforms.
         shipping: (n, Ks + 1) Gumbels, leaving last, only for visits that may get there.
-        payment: (n, Kp + 1) nested Gumbels, leaving last, likewise: each is standard Gumbel, those
-            of one nest are correlated. Meaningless where a method is not eligible.
+        payment: (n, Kp + 1) nested Gumbels, leaving last, only for visits that may get there: each
+            is standard Gumbel, those of one nest are correlated. Meaningless where a method is not
+            eligible.
         examines, wait: (n,) uniforms.
         fails: (n, Kp) whether a first payment by the method would fail, where it is eligible.
         retry: (n,) uniforms that decide who tries another method.

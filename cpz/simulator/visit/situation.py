@@ -33,7 +33,8 @@ class Situation:
         address, confirm: (n,) logits of leaving; before the memory is in, address is that of who
             has an account.
         newcomer: (n,) what having none adds to it.
-        mistake: (n,) probability to send the address form with a mistake, likewise.
+        mistake: (n,) probability to send the address form with a mistake; before
+            the memory is in, that of who has an account.
         newcomer_mistake: (n,) the same for who has no account.
         gives_up: (n,) probability to leave when mistakes are shown.
         shipping: (n, Ko, Ks) utilities under each offer, -inf where not eligible.

@@ -111,7 +111,7 @@ def test_a_bare_array_beside_texts_is_refused_and_shows_the_order(
             return load_q_hat(path, known, 2)
         return load_policy_file(path, known)
 
-    with pytest.raises(DataError, match="which column is which is not known") as caught:
+    with pytest.raises(DataError, match="the order of the columns is unknown") as caught:
         load(log)
     shown = ", ".join(f'"{name}"' for name in sorted(arms, key=lambda a: (len(a), a)))
     assert f"options = [{shown}]" in caught.value.hint
@@ -129,7 +129,7 @@ def test_an_array_with_names_is_put_in_order(tmp_path: Path) -> None:
     # its names do not settle the order of a bare array beside it
     bare = tmp_path / "q.npy"
     np.save(bare, np.zeros((3, 3)))
-    with pytest.raises(DataError, match="not known"):
+    with pytest.raises(DataError, match="order of the columns is unknown"):
         load_q_hat(bare, known, 3)
     named = tmp_path / "q.npz"
     q = np.array([[1.0, 2.0, 3.0]] * 3)
@@ -198,7 +198,7 @@ def test_a_shifted_or_shuffled_file_is_noticed(tmp_path: Path) -> None:
     path.write_text("who,a,b\n7,1,0\n7,1,0\n8,0,1\n9,1,0\n")
     assert len(probabilities(log, path)) == 4
     path.write_text("who,a,b\n7,1,0\n8,0,1\n9,1,0\n7,1,0\n")
-    with pytest.raises(DataError, match=r"3 of 4 rows differ .*row 2, '8' beside '7'"):
+    with pytest.raises(DataError, match=r"3 of 4 rows differ .*row 2, '8' against '7'"):
         load_policy_file(path, log)
     path.write_text("who,a,b\n7,1,0\n8,0,1\n9,1,0\n")
     with pytest.raises(DataError, match="3 rows of probabilities, the log has 4"):

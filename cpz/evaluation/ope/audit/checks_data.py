@@ -37,12 +37,12 @@ def missing(log: LoggedDecisions) -> Finding:
         "missing",
         losses.share,
         losses.sentence(),
-        "if what is missing depends on the reward the estimate is biased: mend the log",
+        "if what is missing depends on the reward the estimate is biased: fix the log",
     )
     if not losses.differences:
         return found
     status = Status.RED if losses.is_grave else Status.AMBER
-    advice = "the estimate is about the rows that remain and not about all: mend the log"
+    advice = "the estimate is about the rows that remain and not about all: fix the log"
     return replace(found, status=status, message=f"{losses.sentence()}; {advice}")
 
 

@@ -10,7 +10,7 @@ in bands of each diagnostic, as ipw / snipw / dr (a slow test draws the same log
     top unit   over .5 .67 / .60 / .73   .1-.2   .91 / .91 / .89    under .02 .96 / .96 / .96
     events     2-5    .80 / .79 / .78    20-30   .89 / .87 / .89    30-50    .93 / .92 / .93
 
-The ratio ESS / n carries no limit: at equal ESS, logs of 500 and of 10,000 rows covered alike.
+The ratio ESS / n carries no limit: at equal ESS, logs of 500 and of 10,000 rows had equal coverage.
 """
 
 from dataclasses import replace

@@ -31,7 +31,7 @@ def rehearsal_report(
     """Say all of a simulated experiment."""
     truth = {name: true.relative for name, true in result.truth.items()}
     page = analysis_report(result.analysis, config_toml, command, warnings, truth)
-    intro = "What the experiment found, beside what is true for the very same shoppers."
+    intro = "What the experiment found, next to the true values for the same shoppers."
     section = Section("truth", "Estimate and truth", intro, (_truth(result),))
     return replace(
         page,

@@ -47,7 +47,7 @@ def shown_numbers(found: Comparison) -> ShownNumbers:
 
 
 def adjusted_sentence(result: ExperimentResult) -> str:
-    """Say which rows are adjusted by a covariate and which are not; "" where all are alike."""
+    """Say which rows are adjusted by a covariate and which are not; "" where all are the same."""
     by_name = {
         name: any(found.deciding for found in variants.values())
         for name, variants in result.metrics.items()

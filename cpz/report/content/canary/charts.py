@@ -35,7 +35,7 @@ def _evidence(result: Ramp) -> LineChart:
     return LineChart(
         title="Evidence of harm",
         description=f"The evidence over all guardrails, weighed by their stakes, peaks at "
-        f"{peak:.2f}; at the end {' and '.join(most)} stand highest.",
+        f"{peak:.2f}; at the end {' and '.join(most)} are highest.",
         x_label="hour",
         x=tuple(float(look.hour + 1) for look in looks),
         lines=(

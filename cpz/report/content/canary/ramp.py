@@ -80,9 +80,9 @@ def canary_report(
     """Say all of a simulated ramp; `hours` after the verdict are not shown."""
     simulated = Note(
         Status.INFO,
-        "Latency and errors are no part of the simulated world: they are drawn alike for both "
-        f"groups (lognormal with median {SERVICE.latency_median_ms:g} ms, error rate "
-        f"{format_value(SERVICE.error_rate, PERCENT)}). Injected harm is added to the "
+        "Latency and errors are not part of the simulated world: they are drawn from the same "
+        f"distributions for both groups (lognormal with median {SERVICE.latency_median_ms:g} ms, "
+        f"error rate {format_value(SERVICE.error_rate, PERCENT)}). Injected harm is added to the "
         "canary's outcomes afterwards.",
     )
     return Report(
