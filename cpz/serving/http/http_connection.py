@@ -65,7 +65,7 @@ class JoinedWrites(asyncio.Transport):
         loop: its loop.
 
     Attributes:
-        is_full: whether reading waits until this is set to False, whoever asks for it.
+        is_full: whether reading waits until this is set to False, no matter who asks for it.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:

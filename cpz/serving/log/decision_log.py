@@ -137,7 +137,7 @@ class DecisionLog:
             self._next_commit = loop.create_future()
         if self._committing is None:
             self._committing = loop.create_task(self._commit())
-        # whoever gives up must not take the others along
+        # a caller that gives up must not cancel the others
         await asyncio.shield(self._next_commit)
 
     async def _commit(self) -> None:

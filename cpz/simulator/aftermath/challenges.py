@@ -68,7 +68,8 @@ def draw_challenges(
 def _judged(world: World, u: Floats, other: Floats, h: Floats, unpaid: Mask) -> tuple[Mask, Mask]:
     """Return who was challenged and who failed.
 
-    Whoever did not fail was challenged with probability (h - a) / (1 - a), which makes h in all.
+    A shopper who did not fail was challenged with probability (h - a) / (1 - a), which makes h in
+    all.
     """
     a = h * world.scenario.behaviour.authentication.fails
     failed = unpaid & (u < a)

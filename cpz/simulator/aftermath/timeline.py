@@ -191,7 +191,7 @@ def delays(clock: Clock, u: Floats) -> Floats:
     share, rest = clock.late_share, 1.0 - clock.late_share
     late = u <= share
     left = np.where(late, u / (share or 1.0), (u - share) / (rest or 1.0))
-    # above 0 in every row: whoever is not late has a uniform above the share
+    # above 0 in every row: an event that is not late has a uniform above the share
     return -np.where(late, clock.late_mean_s, clock.received_mean_s) * np.log(left)
 
 

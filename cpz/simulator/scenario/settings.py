@@ -322,7 +322,7 @@ class ShippingStep(Settings, frozen=True):
 class PaymentStep(Settings, frozen=True):
     """Choice of payment: utilities, with leaving as the outside option.
 
-    Whoever examines the whole list, log odds `examines + examines_patience * patience`, is not
+    Shoppers who examine the whole list, log odds `examines + examines_patience * patience`, are not
     swayed by position; all others find `position` times susceptibility in the option that is first.
     """
 

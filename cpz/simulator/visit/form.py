@@ -1,8 +1,9 @@
 """The form of the address step: mistakes in it, and who gives up over them.
 
 A form of k fields is sent with a mistake with probability e = 1 - (1 - p)^k, p being the device's
-rate of wrong fields. All mistakes are shown at once. Whoever sees some gives up with probability q,
-or sends the form again, which fails with probability e once more; a third attempt always passes.
+rate of wrong fields. All mistakes are shown at once. A shopper who sees some gives up with
+probability q, or sends the form again, which fails with probability e once more; a third attempt
+always passes.
 
 One uniform u decides it all: u < e is a mistake; of these, u < e q give up at once, the next
 e^2 (1 - q) make a second one, of which a share q gives up. So e q (1 + e (1 - q)) are lost.

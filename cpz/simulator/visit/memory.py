@@ -23,7 +23,7 @@ class Memory:
         trust_shift: (m,) what visits have added to the shopper's trust.
         satisfaction: (m,) what is left of the visits' ups and downs, in points of the survey.
         churned: (m,) who has turned to another shop and looks in only to compare.
-        account: (m,) who has an account: members of a loyalty tier, and whoever has bought.
+        account: (m,) who has an account: members of a loyalty tier, and shoppers who have bought.
     """
 
     stored: Mask
