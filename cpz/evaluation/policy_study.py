@@ -50,10 +50,11 @@ def the_placement(dataset: Dataset, asked: str | None) -> str:
     known = decided_placements(dataset)
     if not known:
         raise NotFoundError(f"dataset {dataset.name!r} has no decisions")
-    if len(known) > 1:
+    first, *others = known
+    if others:
         raise UsageError(
             f"dataset {dataset.name!r} has {len(known)} placements ({', '.join(known)}): which one "
             "does the policy decide?",
-            hint=f"name it: placement={known[0]!r}",
+            hint=f"name it: placement={first!r}",
         )
-    return known[0]
+    return first
