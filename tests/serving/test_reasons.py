@@ -1,7 +1,6 @@
 """Why an option was shown: by hand, for every kind of answer."""
 
 import pytest
-
 from cpz.serving.decider import _decided, draw
 from cpz.serving.placement import Ranking
 
