@@ -1,9 +1,9 @@
 """Numbers of a request end where their columns do, and the last one is still taken."""
 
 import pytest
-from cpz.serving.context_rules import ContextRules, RequestError
 
 from cpz.features.declarations import FEATURES
+from cpz.serving.scoring.context_rules import ContextRules, RequestError
 
 RULES = ContextRules(FEATURES, ())
 

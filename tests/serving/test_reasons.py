@@ -1,8 +1,9 @@
 """Why an option was shown: by hand, for every kind of answer."""
 
 import pytest
-from cpz.serving.decider import _decided, draw
-from cpz.serving.placement import Ranking
+
+from cpz.serving.scoring.decider import _decided, draw
+from cpz.serving.scoring.placement import Ranking
 
 
 @pytest.mark.parametrize(
