@@ -7,7 +7,7 @@ looks; later looks follow it.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -180,7 +180,9 @@ def replay(entries: Sequence[Entry]) -> list[ReplayedRun]:
 def _replay_run(entries: Sequence[Entry], offset: int) -> ReplayedRun:
     opened = entries[0]
     assert isinstance(opened, Opened)
-    hours = [entry.counts for entry in entries if isinstance(entry, Looked)]
+    looked = [entry.counts for entry in entries if isinstance(entry, Looked)]
+    # hours follow each other from 0: a number that was changed follows from no place in the ledger
+    hours = [replace(counts, hour=place) for place, counts in enumerate(looked)]
     looks = follow(hours, opened.guardrails, opened.alpha)
     derived: list[Entry] = [opened]
     verdict, n_looked = None, 0
@@ -189,7 +191,7 @@ def _replay_run(entries: Sequence[Entry], offset: int) -> ReplayedRun:
             n_looked += 1
             # looks end at an alarm: what was recorded behind it follows from nothing
             if n_looked <= len(looks):
-                derived.append(Looked(entry.counts, looks[n_looked - 1]))
+                derived.append(Looked(hours[n_looked - 1], looks[n_looked - 1]))
         else:
             is_over = opened.planned_hours is not None and n_looked >= opened.planned_hours
             seen = looks[: min(n_looked, len(looks))]

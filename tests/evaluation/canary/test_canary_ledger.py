@@ -1,5 +1,6 @@
 """The ledger: append-only, chained, and enough to decide everything again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -106,6 +107,19 @@ def test_a_ledger_rechained_after_a_change_does_not_follow_from_its_sums(tmp_pat
     assert run.difference.entry == 3
     assert run.difference.where == "look.log_e_total"
     assert run.difference.recorded == "-9.0"
+
+
+def test_a_changed_number_of_an_hour_is_found() -> None:
+    """Counts and look agree on the wrong number, and the chain was made anew."""
+    recorded = list(entries())
+    third = recorded[3]
+    assert isinstance(third, Looked)
+    counts, look = replace(third.counts, hour=7), replace(third.look, hour=7)
+    recorded[3] = Looked(counts, look)
+    (run,) = replay(recorded)
+    assert run.difference is not None
+    assert run.difference.entry == 4
+    assert (run.difference.recorded, run.difference.derived) == ("7", "2")
 
 
 def test_changed_sums_change_the_evidence(tmp_path: Path) -> None:
