@@ -1,4 +1,7 @@
-"""Each fault against the clean log of the same seed: what it does, to how many, and the mask."""
+"""Each fault against the clean log of the same seed: what it does, to how many, and the mask.
+
+The tests that take a `name` of `NAMES` hold for any fault, and take a new one up from `FAULTS`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +17,11 @@ from cpz.data.workspace import Workspace
 from cpz.simulator.run import SimulationConfig, simulate
 from cpz.simulator.scenario.loading import load_scenario
 from cpz.simulator.scenario.settings import Faults
-from cpz.simulator.tables.faults import FAULTS
+from cpz.simulator.tables.faults import FAULTS, Draw, Fault
 
 N, RATE = 3_000, 0.2
+NAMES = [fault.name for fault in FAULTS]
+LOGGED = {"sessions": "session_id", "events": "event_id", "decisions": "decision_id"}
 
 
 def run(root: Path, name: str, *overrides: str, part_sessions: int = 2_000) -> Dataset:
@@ -28,10 +33,19 @@ def run(root: Path, name: str, *overrides: str, part_sessions: int = 2_000) -> D
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dataset]:
     """The clean log as "" and, for each fault, a log with that fault alone."""
     root = tmp_path_factory.mktemp("faults")
-    names = [name for name, _ in FAULTS]
     return {"": run(root, "clean")} | {
-        name: run(root, name.replace("_", "-"), f"faults.{name}={RATE}") for name in names
+        name: run(root, name.replace("_", "-"), f"faults.{name}={RATE}") for name in NAMES
     }
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def at_one(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Dataset]:
+    """A fault's name, and the log in which it hit all that it can hit."""
+    name = str(request.param)
+    root = tmp_path_factory.mktemp("at-one")
+    return name, run(root, name.replace("_", "-"), f"faults.{name}=1.0")
 
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
@@ -44,7 +58,7 @@ def plain(frame: pl.DataFrame) -> pl.DataFrame:
 def touched(dataset: Dataset, name: str) -> pl.Series:
     """Return the sessions whose mask has the fault's bit; no other bit may be set."""
     truth = read_truth(dataset, ["session_id", "fault_mask"])
-    bit = 1 << [fault for fault, _ in FAULTS].index(name)
+    bit = 1 << NAMES.index(name)
     assert set(truth["fault_mask"].unique().to_list()) <= {0, bit}
     return truth.filter(pl.col("fault_mask") == bit)["session_id"]
 
@@ -55,8 +69,24 @@ def band(n: int, rate: float = RATE) -> float:
 
 
 def test_every_fault_has_a_rate_and_the_clean_log_has_none(runs: dict[str, Dataset]) -> None:
-    assert {name for name, _ in FAULTS} == set(Faults.__struct_fields__)
+    assert set(NAMES) == set(Faults.__struct_fields__)
+    assert len(set(NAMES)) == len(NAMES)
     assert (read_truth(runs[""])["fault_mask"] == 0).all()
+
+
+def test_dirty_data_has_every_fault_as_it_says_and_the_default_world_none() -> None:
+    dirty, clean = (load_scenario(preset).faults for preset in ("dirty-data", "baseline"))
+    assert [name for name in NAMES if not 0 < getattr(dirty, name) <= 0.1] == []
+    assert [name for name in NAMES if getattr(clean, name) != 0] == []
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=NAMES)
+def test_a_rule_that_hits_nobody_changes_nothing(runs: dict[str, Dataset], fault: Fault) -> None:
+    frames = {table: plain(runs[""].frame(table)) for table in LOGGED}
+    found, hit = fault.rule(dict(frames), Draw(5, fault.name, 0.0))
+    assert len(hit) == 0
+    assert found.keys() == frames.keys()
+    assert [table for table in LOGGED if not found[table].equals(frames[table])] == []
 
 
 def rows_by_session(frame: pl.DataFrame) -> pl.DataFrame:
@@ -71,7 +101,7 @@ def rows_by_session(frame: pl.DataFrame) -> pl.DataFrame:
 def changed(clean: Dataset, dirty: Dataset) -> set[int]:
     """Return the sessions of which any table holds other rows, or the same in another order."""
     found: set[int] = set()
-    for table in ("sessions", "events", "decisions"):
+    for table in LOGGED:
         left, right = (rows_by_session(plain(d.frame(table))) for d in (clean, dirty))
         both = left.join(right, on="session_id", how="full", coalesce=True)
         differs = both["row"].ne_missing(both["row_right"])
@@ -79,7 +109,7 @@ def changed(clean: Dataset, dirty: Dataset) -> set[int]:
     return found
 
 
-@pytest.mark.parametrize("name", [name for name, _ in FAULTS])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_fault_changes_the_log_of_all_masked_sessions_and_of_no_other(
     runs: dict[str, Dataset], name: str
 ) -> None:
@@ -89,6 +119,53 @@ def test_a_fault_changes_the_log_of_all_masked_sessions_and_of_no_other(
     assert changed(clean, dirty) == set(ids.to_list())
     truth, known = read_truth(clean).drop("fault_mask"), read_truth(dirty).drop("fault_mask")
     assert truth.equals(known)
+
+
+def test_at_rate_one_a_fault_changes_what_it_declares_and_nothing_else(
+    runs: dict[str, Dataset], at_one: tuple[str, Dataset]
+) -> None:
+    name, dirty = at_one
+    clean = runs[""]
+    assert found_changes(clean, dirty) == set(FAULTS[NAMES.index(name)].changes)
+    ids = touched(dirty, name)
+    assert changed(clean, dirty) == set(ids.to_list())
+    assert read_truth(clean).drop("fault_mask").equals(read_truth(dirty).drop("fault_mask"))
+    shoppers = (plain(d.frame("shoppers")) for d in (clean, dirty))
+    assert next(shoppers).equals(next(shoppers))
+
+
+def found_changes(clean: Dataset, dirty: Dataset) -> set[str]:
+    """Return what differs between two logs, in the words of `Fault.changes`."""
+    found: set[str] = set()
+    for table, key in LOGGED.items():
+        before, after = (plain(d.frame(table)) for d in (clean, dirty))
+        both = before.join(after, on=key, how="inner", maintain_order="left")
+        same = [n for n in before.columns if n != key]
+        found |= {f"{table}.{n}" for n in same if both[n].ne_missing(both[f"{n}_right"]).any()}
+        kept = after[key].unique(maintain_order=True)
+        order = before[key].filter(before[key].is_in(kept.implode()))
+        if len(order) < len(before):
+            found.add(f"{table} lost")
+        if len(kept) < len(after):
+            found.add(f"{table} copied")
+        if not order.equals(kept):
+            found.add(f"{table} moved")
+    return found
+
+
+def test_a_rate_draws_from_those_whom_the_fault_can_hit(
+    runs: dict[str, Dataset], at_one: tuple[str, Dataset]
+) -> None:
+    """A session is hit at RATE if it has one row at risk, more often if it has several."""
+    name, dirty = at_one
+    at_risk, hit = touched(dirty, name), touched(runs[name], name)
+    assert set(hit.to_list()) < set(at_risk.to_list())
+    truth = read_truth(dirty, ["session_id", "shopper_id"])
+    of_shopper = truth.filter(pl.col("session_id").is_in(at_risk.implode()))
+    n = of_shopper.group_by("shopper_id").len()["len"].to_numpy()
+    # draws may be one for all the sessions of a shopper: Var = p (1 - p) sum(n_i^2) / (sum n_i)^2
+    error = np.sqrt(RATE * (1 - RATE) * (n**2).sum()) / n.sum()
+    assert len(hit) / len(at_risk) > RATE - 4 * error
 
 
 @dataclass(frozen=True)
@@ -177,7 +254,7 @@ def n_cards(before: Log, after: Log) -> tuple[int, int]:
 
 #: How many units a fault changed, out of those that it could have changed. The unit is what it
 #: draws for: an event, a pair of them, a session, a decision or, where a whole browser or policy
-#: version is at fault, a shopper.
+#: version is at fault, a shopper. For any other fault there is the lower bound above.
 UNITS: dict[str, Callable[[Log, Log], tuple[int, int]]] = {
     "wrong_unit": n_sessions,
     "bots": n_bots,
@@ -195,7 +272,7 @@ UNITS: dict[str, Callable[[Log, Log], tuple[int, int]]] = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name, _ in FAULTS])
+@pytest.mark.parametrize("name", UNITS)
 def test_a_fault_hits_at_the_rate_asked_for(runs: dict[str, Dataset], name: str) -> None:
     hit, at_risk = UNITS[name](log_of(runs[""]), log_of(runs[name]))
     # binomial; 13 faults at four standard errors: P(any false alarm) < 13 * 6.3e-5
@@ -299,10 +376,10 @@ def test_a_ratio_mismatch_loses_one_arm(runs: dict[str, Dataset]) -> None:
 
 
 def test_faults_add_up_and_do_not_depend_on_parts(tmp_path: Path) -> None:
-    rates = [f"faults.{name}=0.05" for name, _ in FAULTS]
+    rates = [f"faults.{name}=0.05" for name in NAMES]
     small, large = (run(tmp_path, f"p{n}", *rates, part_sessions=n) for n in (700, 4_000))
     for table in ("sessions", "events", "decisions"):
         assert plain(small.frame(table)).equals(plain(large.frame(table))), table
     mask = read_truth(small)["fault_mask"].to_numpy()
-    assert all(((mask >> bit) & 1).any() for bit in range(len(FAULTS)))
+    assert all(((mask >> bit) & 1).any() for bit in range(len(NAMES)))
     assert (mask == read_truth(large)["fault_mask"].to_numpy()).all()

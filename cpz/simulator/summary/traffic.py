@@ -95,7 +95,7 @@ def fault_counts(dataset: Dataset) -> tuple[FaultCount, ...]:
         counts += [int(((mask >> bit) & 1).sum()) for bit in range(len(FAULTS))]
     n = dataset.manifest.rows("sessions")
     named = zip(FAULTS, counts.tolist(), strict=True)
-    return tuple(FaultCount(name, count, count / n) for (name, _), count in named if count)
+    return tuple(FaultCount(fault.name, count, count / n) for fault, count in named if count)
 
 
 def _failures(dataset: Dataset) -> dict[tuple[int, str], int]:

@@ -3,8 +3,8 @@
 A fault changes the written log, never the world: outcomes and truth stay as they were, and
 `truth.fault_mask` has the fault's bit set for each session whose rows it changed, and for no other.
 A rate is that of the rows (sessions, shoppers) which the fault can change. Draws are keyed by the
-row's own id. To add a fault, write a rule, list it in `FAULTS`, and give it a rate in
-`settings.Faults`.
+row's own id. To add a fault, write a rule, list it in `FAULTS` with what it changes, and give it a
+rate in `settings.Faults`.
 """
 
 from collections.abc import Callable, Mapping
@@ -185,30 +185,50 @@ def sample_ratio_mismatch(frames: Frames, draw: Draw) -> tuple[Frames, pl.Series
     return frames | {"decisions": decisions.filter(~hit)}, decisions["session_id"].filter(hit)
 
 
-#: Name and rule; a fault's bit in the mask is its place here, from the lowest.
-FAULTS: tuple[tuple[str, Rule], ...] = (
-    ("wrong_unit", wrong_unit),
-    ("bots", bots),
-    ("clock_skew", clock_skew),
-    ("late", late),
-    ("out_of_order", out_of_order),
-    ("missing", missing),
-    ("lost_events", lost_events),
-    ("dropping_browser", dropping_browser),
-    ("duplicates", duplicates),
-    ("missing_propensity", missing_propensity),
-    ("truncated_propensity", truncated_propensity),
-    ("other_version", other_version),
-    ("sample_ratio_mismatch", sample_ratio_mismatch),
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault.
+
+    Attributes:
+        name: its rate's key in `[faults]` of a scenario.
+        rule: what it does.
+        changes: all that it changes in the log: `table.column` where rows of one id hold another
+            value, and `table lost`, `table copied` or `table moved` for rows that go, come under
+            one id again, or stand in another order.
+    """
+
+    name: str
+    rule: Rule
+    changes: tuple[str, ...]
+
+
+_OCCURRED, _RECEIVED = "events.occurred_at", "events.received_at"
+_PROPENSITY = "decisions.propensity"
+
+#: A fault's bit in the mask is its place here, from the lowest: a new one goes to the end.
+FAULTS: tuple[Fault, ...] = (
+    Fault("wrong_unit", wrong_unit, ("sessions.cart_value_minor",)),
+    Fault("bots", bots, (_OCCURRED, _RECEIVED, "sessions.n_items", "sessions.duration_s")),
+    Fault("clock_skew", clock_skew, (_OCCURRED,)),
+    Fault("late", late, (_RECEIVED,)),
+    Fault("out_of_order", out_of_order, (_RECEIVED, "events moved")),
+    Fault("missing", missing, ("events.step", "events.option")),
+    Fault("lost_events", lost_events, ("events lost",)),
+    Fault("dropping_browser", dropping_browser, ("events lost",)),
+    Fault("duplicates", duplicates, (_RECEIVED, "events copied")),
+    Fault("missing_propensity", missing_propensity, (_PROPENSITY,)),
+    Fault("truncated_propensity", truncated_propensity, (_PROPENSITY,)),
+    Fault("other_version", other_version, (_PROPENSITY,)),
+    Fault("sample_ratio_mismatch", sample_ratio_mismatch, ("decisions lost",)),
 )
 
 
 def with_faults(tables: Mapping[str, pa.Table], rates: Faults, seed: int) -> dict[str, pa.Table]:
     """Return the tables as they would have been logged, and the mask of who was touched."""
     active = [
-        (1 << bit, Draw(seed, name, getattr(rates, name)), rule)
-        for bit, (name, rule) in enumerate(FAULTS)
-        if getattr(rates, name) > 0
+        (1 << bit, Draw(seed, fault.name, getattr(rates, fault.name)), fault.rule)
+        for bit, fault in enumerate(FAULTS)
+        if getattr(rates, fault.name) > 0
     ]
     if not active:
         return dict(tables)
