@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from cpz.data.errors import NotFoundError, UsageError, nearest
-from cpz.data.policy import Policy, PopularityPolicy, UniformPolicy
+from cpz.data.policy import Policy, PopularityPolicy
 from cpz.features.declarations import Feature
-from cpz.models.baselines import LastUsedPolicy, last_used_column
 from cpz.models.calibration import Calibration
 from cpz.models.fitting import TreeConfig
 from cpz.models.labels import LabelKind
+from cpz.models.offered_policies import POLICIES, OfferedPolicy, PolicyParts
 from cpz.models.outcome import OutcomeModel
-from cpz.models.policies import EpsilonGreedyPolicy, GreedyPolicy
 from cpz.models.split import Split
 
 
@@ -93,12 +92,7 @@ class PlacementModel:
     @property
     def policy_names(self) -> tuple[str, ...]:
         """Return the policies this placement offers; none for a model of sessions."""
-        if self.popularity is None:
-            return ()
-        column = last_used_column(self.placement)
-        has_last = column in self.outcome.inputs.encoder.columns
-        last_used = ("last_used",) if has_last else ()
-        return ("greedy", "epsilon_greedy", "popularity", *last_used, "uniform")
+        return tuple(offered.name for offered in self._offered())
 
     def policy(self, name: str = "greedy") -> Policy:
         """Return a policy by name.
@@ -106,21 +100,26 @@ class PlacementModel:
         Raises:
             UsageError: there is no such policy for this placement.
         """
-        if self.popularity is None or name not in self.policy_names:
-            what = f"placement {self.placement!r}" if self.placement else "a model of sessions"
-            hint = nearest(name, self.policy_names) if self.policy_names else "log some decisions"
-            raise UsageError(f"policy {name!r} does not exist for {what}", hint=hint)
-        match name:
-            case "greedy":
-                return GreedyPolicy(self.outcome)
-            case "epsilon_greedy":
-                return EpsilonGreedyPolicy(self.outcome, self.epsilon)
-            case "popularity":
-                return self.popularity
-            case "last_used":
-                return LastUsedPolicy(last_used_column(self.placement), self.popularity)
-            case _:
-                return UniformPolicy(self.placement)
+        parts = self._parts()
+        for offered in self._offered():
+            if parts is not None and offered.name == name:
+                return offered.make(parts)
+        what = f"placement {self.placement!r}" if self.placement else "a model of sessions"
+        hint = nearest(name, self.policy_names) if self.policy_names else "log some decisions"
+        raise UsageError(f"policy {name!r} does not exist for {what}", hint=hint)
+
+    def is_exploring(self, name: str) -> bool:
+        """Return whether a policy of this placement leaves any visit a choice at random."""
+        return any(offered.is_exploring for offered in self._offered() if offered.name == name)
+
+    def _parts(self) -> PolicyParts | None:
+        if self.popularity is None:
+            return None
+        return PolicyParts(self.outcome, self.popularity, self.epsilon)
+
+    def _offered(self) -> tuple[OfferedPolicy, ...]:
+        parts = self._parts()
+        return () if parts is None else tuple(p for p in POLICIES if p.fits(parts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,12 @@ def test_at_least_a_dozen_features_with_distinct_names() -> None:
     assert not any(feature.is_sensitive or feature.column in SENSITIVE for feature in FEATURES)
 
 
+def test_the_docs_have_every_feature() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "features.md").read_text(encoding="utf-8")
+    rows = "".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
+    assert [feature.name for feature in FEATURES if f"`{feature.name}`" not in rows] == []
+
+
 def test_an_unknown_option_is_named_with_its_first_row(tmp_path: Path) -> None:
     """Rows 2 and 3 of 3, counted from 1."""
     dataset = imported(tmp_path, {"decisions": log(action=["a", "q", "z"])})

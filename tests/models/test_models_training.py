@@ -19,6 +19,7 @@ from cpz.data.workspace import Workspace
 from cpz.features.decision_batch import DecisionBatch
 from cpz.models.baselines import fit_popularity, popularity_weights
 from cpz.models.fitting import fit_outcome
+from cpz.models.offered_policies import POLICIES
 from cpz.models.trained import TrainedModel, TrainingConfig
 from cpz.models.training import load_batches, train
 
@@ -58,11 +59,17 @@ def test_greedy_beats_popularity_on_held_out_rows(
 
 def test_policies_satisfy_the_protocol(trained: TrainedModel, payment: DecisionBatch) -> None:
     part = trained.placement("payment")
-    assert part.policy_names == ("greedy", "epsilon_greedy", "popularity", "last_used", "uniform")
-    for name in part.policy_names:
-        policy = part.policy(name)
+    promised = ("greedy", "epsilon_greedy", "popularity", "last_used", "uniform")
+    assert set(promised) <= set(part.policy_names)
+    assert part.policy_names == tuple(offered.name for offered in POLICIES)
+    for offered in POLICIES:
+        policy = part.policy(offered.name)
+        assert policy.name == offered.name
         pi = policy.propensities(payment.visits)
         assert policy.placement == "payment"
+        assert part.is_exploring(offered.name) == offered.is_exploring
+        has_choice = payment.visits.eligible.sum(axis=1) > 1
+        assert ((pi > 0).sum(axis=1)[has_choice] > 1).any() == offered.is_exploring
         assert pi.shape == payment.visits.eligible.shape
         assert (pi[~payment.visits.eligible] == 0).all()
         np.testing.assert_allclose(pi.sum(axis=1), 1.0, atol=1e-12)
@@ -157,7 +164,8 @@ def test_a_log_without_propensities_times_or_context_trains(tmp_path: Path) -> N
     trained = train(flat_log(tmp_path, [1.0, 0.0, 1.0, 1.0] * 50))
     assert trained.split.cut_us is None
     part = trained.placement("default")
-    assert part.policy_names == ("greedy", "epsilon_greedy", "popularity", "uniform")
+    assert "last_used" not in part.policy_names
+    assert {"greedy", "epsilon_greedy", "popularity", "uniform"} <= set(part.policy_names)
     # a is rewarded half of the time, b always
     visits = load_batches(flat_log(tmp_path, [1.0, 0.0, 1.0, 1.0] * 50))[0].visits
     assert (part.policy().propensities(visits)[:, 1] == 1).all()

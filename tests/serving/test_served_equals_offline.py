@@ -14,6 +14,7 @@ from cpz.data.dataset import Dataset
 from cpz.data.policy import greedy_propensities
 from cpz.features.assemble import decision_batch
 from cpz.features.decision_batch import DecisionBatch
+from cpz.models.offered_policies import POLICIES
 from cpz.models.trained import TrainedModel
 from cpz.serving.http.exchange import Exchange
 from cpz.serving.http.service import Service
@@ -33,8 +34,6 @@ from cpz.serving.scoring.decider import Decider
 from cpz.serving.scoring.placement import _greedy
 from cpz.serving.scoring.served_model import Routing, ready
 from cpz.serving.stores.store import MemoryStore
-
-POLICIES = ("greedy", "epsilon_greedy", "popularity", "last_used", "uniform")
 
 
 def replay(service: Service, dataset: Dataset) -> dict[tuple[int, str], Decided]:
@@ -78,7 +77,7 @@ def assert_equal(
         assert decided.propensity == shares[decided.action] > 0.0
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", [offered.name for offered in POLICIES])
 def test_every_row_of_a_replayed_stream(
     policy: str, dataset: Dataset, trained: TrainedModel, tmp_path: Path
 ) -> None:

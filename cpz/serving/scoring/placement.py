@@ -105,7 +105,7 @@ class ServedPlacement:
     def __init__(self, model: PlacementModel, policy_name: str) -> None:
         self.inputs = model.outcome.inputs
         self.policy = model.policy(policy_name)
-        self.is_exploring = policy_name not in ("greedy", "popularity", "last_used")
+        self.is_exploring = model.is_exploring(policy_name)
         self._codes = {option: code for code, option in enumerate(self.inputs.options)}
         self._scorer: Scorer = make_scorer(model.outcome)
         self._encoder = RowEncoder(self.inputs)
