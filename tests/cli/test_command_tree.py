@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from cpz.cli.app import app
+from cpz.cli.results import RESULTS
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("polars", "duckdb", "lightgbm", "scipy", "pyarrow", "numpy")
@@ -48,6 +49,18 @@ def test_docs_page_names_every_option(words: tuple[str, ...], command: Any) -> N
 def test_every_command_speaks_json(words: tuple[str, ...], command: Any) -> None:
     assert "--json" in {opt for param in command.params for opt in param.opts}
     assert (ROOT / "docs" / "schemas" / f"{'-'.join(words)}.json").is_file()
+
+
+@pytest.mark.parametrize("words", [words for words, _ in COMMANDS], ids=IDS)
+def test_every_command_has_a_result_type_and_a_way_to_its_page(words: tuple[str, ...]) -> None:
+    assert " ".join(words) in RESULTS
+    for text, page in (("docs/index.md", "commands"), ("README.md", "docs/commands")):
+        link = f"({page}/{'-'.join(words)}.md)"
+        assert link in (ROOT / text).read_text(encoding="utf-8"), text
+
+
+def test_no_result_type_is_left_of_a_command_that_went() -> None:
+    assert set(RESULTS) == set(IDS)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["version"], ["--version"], ["simulate", "--help"]])
