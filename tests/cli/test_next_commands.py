@@ -18,7 +18,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("my shop") / "of [all] things"
 
 
-def _run_all(cli: Cli, printed: list[str]) -> None:
+def _assert_all_run(cli: Cli, printed: list[str]) -> None:
     assert printed
     for line in printed:
         words = shlex.split(line)
@@ -31,33 +31,33 @@ def _run_all(cli: Cli, printed: list[str]) -> None:
 def test_simulate_train_and_what_they_name_run(cli: Cli, root: Path) -> None:
     made = cli("simulate", "--sessions", 3000, "--seed", 3, "--workspace", root, "--json")
     assert made.code == 0
-    _run_all(cli, made.json["next"])
+    _assert_all_run(cli, made.json["next"])
     trained = cli("train", "--trees", 10, "--workspace", root, "--json")
-    _run_all(cli, trained.json["next"])
+    _assert_all_run(cli, trained.json["next"])
 
 
 def test_scenario_commands_name_what_runs(
     cli: Cli, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CPZ_WORKSPACE", str(root))
-    _run_all(cli, cli("scenario", "list", "--json").json["next"])
+    _assert_all_run(cli, cli("scenario", "list", "--json").json["next"])
     checked = cli("scenario", "check", "tiny", "--json").json["next"]
     assert checked == ["cpz simulate --scenario tiny"]
-    _run_all(cli, [f"{checked[0]} --sessions 500 --dataset checked"])
+    _assert_all_run(cli, [f"{checked[0]} --sessions 500 --dataset checked"])
 
 
 def test_a_rehearsed_experiment_names_what_runs(cli: Cli, root: Path) -> None:
     words = ("--control", "uniform", "--treatment", "popularity", "--sessions", 2000)
-    _run_all(cli, cli("ab", "simulate", *words, "--workspace", root, "--json").json["next"])
+    _assert_all_run(cli, cli("ab", "simulate", *words, "--workspace", root, "--json").json["next"])
 
 
 def test_a_rehearsed_canary_and_its_analysis_name_what_runs(cli: Cli, root: Path) -> None:
     words = ("--canary", "popularity", "--sessions", 2000, "--hours-per-step", 6)
     made = cli("canary", "simulate", *words, "--workspace", root, "--json").json
-    _run_all(cli, made["next"])
+    _assert_all_run(cli, made["next"])
     counts = next(each["path"] for each in made["outputs"] if each["kind"] == "counts")
     found = cli("canary", "analyze", counts, "--hours", 24, "--workspace", root, "--json").json
-    _run_all(cli, found["next"])
+    _assert_all_run(cli, found["next"])
 
 
 def test_an_import_names_what_runs(cli: Cli, root: Path, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_an_import_names_what_runs(cli: Cli, root: Path, tmp_path: Path) -> None
     made = cli("data", "import", *words)
     assert made.code == 0, made.out
     assert [shlex.split(line)[1] for line in made.json["next"]] == ["data", "train"]
-    _run_all(cli, made.json["next"])
+    _assert_all_run(cli, made.json["next"])
 
 
 def test_a_command_is_quoted_and_keeps_its_workspace() -> None:
