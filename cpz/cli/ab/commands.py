@@ -9,6 +9,7 @@ from cpz.cli.ab.arguments import AnalyzeArguments, ExperimentArguments, PlanArgu
 from cpz.cli.shell.options import (
     DEFAULT_WORKSPACE,
     JsonOption,
+    RunFolderOption,
     WorkspaceOption,
 )
 from cpz.cli.shell.outcome import finish
@@ -81,9 +82,7 @@ def plan(
 @spread
 def simulate(
     arguments: ExperimentArguments,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for report and result; default runs/ID.")
-    ] = None,
+    out: RunFolderOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:

@@ -9,6 +9,7 @@ from cpz.cli.evaluate.arguments import EvaluateArguments
 from cpz.cli.shell.options import (
     DEFAULT_WORKSPACE,
     JsonOption,
+    RunFolderOption,
     WorkspaceOption,
 )
 from cpz.cli.shell.outcome import finish
@@ -29,9 +30,7 @@ def evaluate(
     log: LogFile = None,
     map_: MapFile = None,
     q_hat: QHatFile = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for report and result; default runs/ID.")
-    ] = None,
+    out: RunFolderOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:

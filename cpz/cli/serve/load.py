@@ -1,12 +1,7 @@
 """`cpz load`: is the server fast enough, and what does it answer when it is not?"""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from cpz.cli.serve.arguments import LoadArguments
-from cpz.cli.shell.options import DEFAULT_WORKSPACE, JsonOption, WorkspaceOption
+from cpz.cli.shell.options import DEFAULT_WORKSPACE, JsonOption, RunFolderOption, WorkspaceOption
 from cpz.cli.shell.outcome import finish
 from cpz.cli.shell.signature import spread
 
@@ -14,9 +9,7 @@ from cpz.cli.shell.signature import spread
 @spread
 def load(
     arguments: LoadArguments,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for report and result; default runs/ID.")
-    ] = None,
+    out: RunFolderOption = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     json: JsonOption = False,
 ) -> int:

@@ -55,3 +55,6 @@ ForceOption = Annotated[
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Check and show what would be done; write nothing.")
 ]
+RunFolderOption = Annotated[
+    Path | None, typer.Option("--out", help="Folder for report and result; default runs/ID.")
+]
